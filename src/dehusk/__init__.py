@@ -1,0 +1,1 @@
+"""Follow one surface feature from preference data to reward model to policy."""

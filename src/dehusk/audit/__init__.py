@@ -1,0 +1,1 @@
+"""Probes, one module a stage: each reads tables and measures and returns findings."""

@@ -1,0 +1,157 @@
+"""The tables that cross layers: thin frozen wrappers, checked once when they are made.
+
+`group` is the cluster of a prompt: every bootstrap, fold and split goes by it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, ClassVar
+
+import numpy as np
+import polars as pl
+
+from dehusk.core.errors import InputError
+from dehusk.core.kinds import Feature
+
+Floats = np.ndarray[Any, np.dtype[np.float64]]
+Ints = np.ndarray[Any, np.dtype[np.int64]]
+Bools = np.ndarray[Any, np.dtype[np.bool_]]
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column a table must, or may, have."""
+
+    name: str
+    dtype: type[pl.DataType]
+    required: bool = True
+
+
+@dataclass(frozen=True)
+class Table:
+    """A frame with the columns its class declares; other columns are kept untouched."""
+
+    frame: pl.DataFrame
+    columns: ClassVar[tuple[Column, ...]] = ()
+
+    def __post_init__(self) -> None:
+        """Check names, types and missing values.
+
+        Raises:
+            InputError: naming the column and what was expected of it.
+        """
+        name = type(self).__name__
+        for column in self.columns:
+            if column.name not in self.frame.columns:
+                if column.required:
+                    raise InputError(f"no column {column.name!r}", where=name, expected=str(column.dtype()))
+                continue
+            found = self.frame.schema[column.name]
+            if found != column.dtype:
+                raise InputError(f"column {column.name!r} is {found}", where=name, expected=str(column.dtype()))
+            if column.required and self.frame[column.name].null_count():
+                row = int(self.frame[column.name].is_null().arg_max() or 0) + 1
+                raise InputError(f"column {column.name!r} is empty", where=name, row=row)
+
+    def __len__(self) -> int:
+        """Count the rows."""
+        return self.frame.height
+
+    @cached_property
+    def groups(self) -> Ints:
+        """Prompt clusters as integers 0 … g−1, shape (n,)."""
+        clusters: Ints = self.frame["group"].rank("dense").to_numpy().astype(np.int64) - 1
+        return clusters
+
+
+@dataclass(frozen=True)
+class Pairs(Table):
+    """Preference pairs: n rows, the first answer preferred to the second."""
+
+    columns: ClassVar[tuple[Column, ...]] = (
+        Column("pair_id", pl.String),
+        Column("row", pl.Int64),  # 1-based row of the file the pair came from
+        Column("prompt", pl.String),
+        Column("chosen", pl.String),
+        Column("rejected", pl.String),
+        Column("weight", pl.Float64),
+        Column("group", pl.String),
+        Column("source", pl.String, required=False),
+        Column("margin", pl.Float64, required=False),
+        Column("lang", pl.String, required=False),
+        Column("chosen_model", pl.String, required=False),
+        Column("rejected_model", pl.String, required=False),
+        Column("chosen_score", pl.Float64, required=False),
+        Column("rejected_score", pl.Float64, required=False),
+    )
+
+
+@dataclass(frozen=True)
+class Responses(Table):
+    """Model answers: n rows, one or more stages of a pipeline on the same prompts."""
+
+    stages: tuple[str, ...] = ()  # the order of the pipeline, earliest first
+    columns: ClassVar[tuple[Column, ...]] = (
+        Column("response_id", pl.String),
+        Column("row", pl.Int64),
+        Column("prompt", pl.String),
+        Column("response", pl.String),
+        Column("stage", pl.String),
+        Column("group", pl.String),
+        Column("step", pl.Int64, required=False),
+        Column("score", pl.Float64, required=False),
+    )
+
+    def __post_init__(self) -> None:
+        """Check the columns, and that the stages named are the stages present."""
+        super().__post_init__()
+        present = self.frame["stage"].unique(maintain_order=True).to_list()
+        if not self.stages:
+            object.__setattr__(self, "stages", tuple(present))
+        elif set(self.stages) != set(present):
+            raise InputError(f"stages {sorted(present)} in the data", where="Responses", expected=str(self.stages))
+
+    def at(self, stage: str) -> Ints:
+        """Row numbers of one stage, shape (m,)."""
+        return np.flatnonzero((self.frame["stage"] == stage).to_numpy())
+
+
+@dataclass(frozen=True)
+class Measures:
+    """Every feature of every text: one frame a side, rows aligned with the table measured.
+
+    Sides are "chosen" and "rejected" (rows of `Pairs`) and "response" (rows of `Responses`).
+    A mined feature may be tested only on groups that were not used to find it: `values` gives NaN
+    on the others, `all_values` gives everything (for describing, not for testing).
+    """
+
+    features: tuple[Feature, ...]
+    frames: Mapping[str, pl.DataFrame]
+    held_out: Mapping[str, Bools]  # side -> (n,) True where mined features may be tested
+
+    def __getitem__(self, name: str) -> Feature:
+        """Return the feature called `name`."""
+        return self._by_name[name]
+
+    @cached_property
+    def _by_name(self) -> dict[str, Feature]:
+        return {feature.name: feature for feature in self.features}
+
+    def on(self, side: str) -> tuple[Feature, ...]:
+        """Features measured on a side, in order."""
+        present = set(self.frames[side].columns) if side in self.frames else set()
+        return tuple(feature for feature in self.features if feature.name in present)
+
+    def all_values(self, side: str, name: str) -> Floats:
+        """Values of one feature on one side, shape (n,), for descriptions."""
+        return self.frames[side][name].cast(pl.Float64).to_numpy()
+
+    def values(self, side: str, name: str) -> Floats:
+        """Values of one feature, shape (n,), NaN where the feature must not be tested."""
+        values = self.all_values(side, name)
+        if self._by_name[name].mined:
+            values = np.where(self.held_out[side], values, np.nan)
+        return values

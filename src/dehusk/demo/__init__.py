@@ -1,0 +1,1 @@
+"""A small data set of our own making with a known story."""

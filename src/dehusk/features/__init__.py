@@ -1,0 +1,1 @@
+"""Declared features by family, mined features, and measuring them all in one pass."""

@@ -1,0 +1,1 @@
+"""Files and the tables made from them: layouts of every framework, row checks, writing."""

@@ -1,0 +1,1 @@
+"""An `Audit` as a page, as Markdown and in the terminal."""

@@ -1,0 +1,31 @@
+"""False discoveries held in check."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+Floats = np.ndarray[Any, np.dtype[np.float64]]
+
+
+def benjamini_hochberg(p: Floats) -> Floats:
+    """Smallest false-discovery rate at which each hypothesis would be rejected (Benjamini and Hochberg, 1995).
+
+    Args:
+        p: Two-sided p-values of one family, shape (k,); NaN for a hypothesis that was not tested.
+
+    Returns:
+        q-values, shape (k,), NaN where p is; untested hypotheses do not count in the family.
+
+    >>> benjamini_hochberg(np.array([0.01, 0.02, 0.5])).round(3).tolist()
+    [0.03, 0.03, 0.5]
+    """
+    q = np.full(p.shape, np.nan)
+    tested = np.flatnonzero(~np.isnan(p))
+    if tested.size == 0:
+        return q
+    order = tested[np.argsort(p[tested], kind="stable")]
+    scaled = p[order] * tested.size / np.arange(1, tested.size + 1)
+    q[order] = np.minimum(np.minimum.accumulate(scaled[::-1])[::-1], 1.0)
+    return q

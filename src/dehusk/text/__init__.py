@@ -1,0 +1,1 @@
+"""Text into units: words, characters, canonical forms."""
