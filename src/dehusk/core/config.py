@@ -43,11 +43,11 @@ class Config:
         hints = get_type_hints(cls, include_extras=False)
         known = {item.name for item in fields(cls)}
         checked: dict[str, Any] = {}
-        for key, value in options.items():
+        for key, given in options.items():
             name = key.replace("-", "_")
             if name not in known:
                 raise UnknownName("option", key, known)
-            value = tuple(value) if isinstance(value, list) else value
+            value = tuple(given) if isinstance(given, list) else given
             if not _fits(value, hints[name]):
                 raise InputError(f"{key} = {value!r}", where=where, expected=_spelled(hints[name]))
             checked[name] = value

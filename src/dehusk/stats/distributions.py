@@ -21,8 +21,7 @@ _lgamma = np.frompyfunc(math.lgamma, 1, 1)
 
 def normal_p(z: Floats) -> Floats:
     """Two-sided p-value of a standard normal statistic, same shape as `z`."""
-    p: Floats = _erfc(np.abs(z) / math.sqrt(2)).astype(np.float64)
-    return p
+    return np.asarray(_erfc(np.abs(np.asarray(z)) / math.sqrt(2)), dtype=np.float64)
 
 
 def normal_quantile(probability: float) -> float:
@@ -62,7 +61,8 @@ def sign_test_p(positive: Floats, negative: Floats) -> Floats:
     n, larger = positive + negative, np.maximum(positive, negative)
     # P(X >= k) for X ~ Bin(n, 1/2) is I_{1/2}(k, n - k + 1); k = 0 would be certain.
     tail = np.where(larger > 0, incomplete_beta(np.maximum(larger, 1), n - larger + 1, np.full(n.shape, 0.5)), 1.0)
-    return np.minimum(1.0, 2 * tail)
+    p: Floats = np.minimum(1.0, 2 * tail)
+    return p
 
 
 def incomplete_beta(a: Floats, b: Floats, x: Floats) -> Floats:
