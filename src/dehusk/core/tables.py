@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from types import MappingProxyType
 from typing import Any, ClassVar
 
 import numpy as np
@@ -120,12 +121,28 @@ class Responses(Table):
 
 
 @dataclass(frozen=True)
+class Checks(Table):
+    """What was noticed row by row while reading: one line a row and check, whether or not the row was kept."""
+
+    columns: ClassVar[tuple[Column, ...]] = (
+        Column("row", pl.Int64),  # 1-based row of the file
+        Column("check", pl.String),  # "empty", "identical", "near_identical", "duplicate", …
+        Column("side", pl.String),  # "chosen", "rejected", "response", "prompt" or "pair"
+        Column("kept", pl.Boolean),  # False where the row could not be used
+    )
+
+
+TABLE_OF = MappingProxyType({"chosen": "pairs", "rejected": "pairs", "response": "responses"})
+
+
+@dataclass(frozen=True)
 class Measures:
     """Every feature of every text: one frame a side, rows aligned with the table measured.
 
     Sides are "chosen" and "rejected" (rows of `Pairs`) and "response" (rows of `Responses`).
     A mined feature may be tested only on groups that were not used to find it: `values` gives NaN
-    on the others, `all_values` gives everything (for describing, not for testing).
+    on the others, `all_values` gives everything (for describing, not for testing). A feature mined from
+    pairs is free of that limit on responses, and the other way round.
     """
 
     features: tuple[Feature, ...]
@@ -152,6 +169,6 @@ class Measures:
     def values(self, side: str, name: str) -> Floats:
         """Values of one feature, shape (n,), NaN where the feature must not be tested."""
         values = self.all_values(side, name)
-        if self._by_name[name].mined:
+        if self._by_name[name].discovered == TABLE_OF[side]:
             values = np.where(self.held_out[side], values, np.nan)
         return values
