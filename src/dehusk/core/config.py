@@ -26,7 +26,12 @@ class Config:
 
     @classmethod
     def from_toml(cls: type[C], text: str, where: str) -> C:
-        """Read options from TOML; tables of other verbs are ignored, unknown keys are not.
+        """Build the config from TOML; see `options_in`."""
+        return cls(**cls.options_in(text, where))
+
+    @classmethod
+    def options_in(cls, text: str, where: str) -> dict[str, Any]:
+        """Options in a TOML text: those of the verb's own table where there is one, else the whole text.
 
         Raises:
             InputError: broken TOML, an unknown key (with the nearest one) or a value of the wrong type.
@@ -36,7 +41,7 @@ class Config:
         except tomllib.TOMLDecodeError as error:
             raise InputError(f"broken TOML: {error}", where=where) from None
         verb = cls.__name__.removesuffix("Config").lower()
-        return cls(**cls._checked(tree.get(verb, tree), where))
+        return cls._checked(tree.get(verb, tree), where)
 
     @classmethod
     def _checked(cls, options: Mapping[str, Any], where: str) -> dict[str, Any]:

@@ -1,0 +1,51 @@
+# `make demo` and `make test` are all a newcomer needs; each makes .venv and installs what it lacks.
+
+PYTHON ?= $(shell for name in python3 python3.14 python3.13 python3.12 python3.11; do \
+	$$name -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$name && break; done)
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
+
+.PHONY: help demo test lint bench reproduce clean
+.DEFAULT_GOAL := help
+
+help:
+	@echo "make demo       audit a small data set with a known story; needs the core install only"
+	@echo "make test       ruff, mypy and pytest"
+	@echo "make lint       ruff and mypy"
+	@echo "make bench      the benchmarks, as ratios measured in one run"
+	@echo "make reproduce  the published claims, one script each"
+
+demo: $(VENV)/.core
+	$(BIN)/dehusk demo --out dehusk-demo
+
+test: lint
+	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: $(VENV)/.dev
+	@set -e; for script in $(wildcard benchmarks/*.py); do echo "== $$script"; $(BIN)/python $$script; done
+
+reproduce: $(VENV)/.dev
+	@set -e; for script in $(wildcard src/dehusk/experiments/[a-z]*.py); do echo "== $$script"; $(BIN)/python $$script; done
+
+clean:
+	rm -rf $(VENV) dehusk-demo
+
+$(VENV)/.core: pyproject.toml | $(BIN)/python
+	$(PIP) install --editable .
+	@touch $@
+
+$(VENV)/.dev: pyproject.toml | $(BIN)/python
+	$(PIP) install --editable '.[dev]'
+	@touch $@ $(VENV)/.core
+
+# A half-made environment (no ensurepip, ctrl-C) is removed, so that the next try starts afresh.
+$(BIN)/python:
+	@test -n "$(PYTHON)" && $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
+		|| { echo "dehusk needs Python 3.11 or newer. Try: make PYTHON=/path/to/python3.11"; exit 1; }
+	$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); exit 1; }

@@ -1,0 +1,94 @@
+"""`dehusk`: turns words into a config, runs the verb, turns errors into one line and an exit code."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from cyclopts import App, CycloptsError
+from cyclopts.config import Dict
+from rich.console import Console
+
+from dehusk.cli.verbs import VERBS
+from dehusk.core.errors import DehuskError, InputError, UnknownName
+
+INTERRUPTED = 130  # what a shell reports for ctrl-C
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Entry point of the `dehusk` command."""
+    given = sys.argv[1:] if arguments is None else arguments
+    errors = Console(stderr=True, soft_wrap=True, highlight=False, markup=False)
+    try:
+        code = run(given)
+    except DehuskError as error:
+        errors.print(f"dehusk: {error}")
+        code = error.exit_code
+    except CycloptsError as error:
+        errors.print(f"dehusk: {_one_line(error)}")
+        code = InputError.exit_code
+    except KeyboardInterrupt:
+        errors.print("dehusk: interrupted; nothing was left half written")
+        code = INTERRUPTED
+    except BrokenPipeError:  # the reader of our output went away
+        sys.stderr.close()
+        code = 0
+    sys.exit(code)
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command line and return its exit code."""
+    words, options = _with_config(arguments)
+    result = build_app(options)(words, exit_on_error=False, print_error=False, result_action="return_value")
+    return int(result or 0)
+
+
+def build_app(options: dict[str, object] | None = None) -> App:
+    """The command-line program, one command a row of `VERBS`; `options` come from a config file, a table a verb."""
+    app = App(
+        name="dehusk",
+        help="Follow a surface feature from preference data to reward model to policy.",
+        help_format="plaintext",
+        version=_version,
+        config=Dict(options) if options else None,
+        help_epilogue="Every verb: dehusk VERB --help. Options may stand in a TOML file: --config FILE.",
+    )
+    for verb in VERBS:
+        app.command(verb.run, name=verb.name, help=verb.about)
+    return app
+
+
+def _with_config(arguments: list[str]) -> tuple[list[str], dict[str, object]]:
+    """Take `--config FILE` out of the command line and read it."""
+    if not any(word == "--config" or word.startswith("--config=") for word in arguments):
+        return arguments, {}
+    at = next(i for i, word in enumerate(arguments) if word == "--config" or word.startswith("--config="))
+    name, equals, path = arguments[at].partition("=")
+    rest = arguments[at + 1 :]
+    if not equals:
+        if not rest:
+            raise InputError("--config needs a file", fix="--config dehusk.toml")
+        path, rest = rest[0], rest[1:]
+    words = arguments[:at] + rest
+    verb = next((row for row in VERBS if row.name in words), None)
+    if verb is None:
+        raise InputError("--config needs a verb", fix=f"dehusk audit {name} {path}")
+    try:
+        text = Path(path).read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"cannot be read ({error})", where=path) from None
+    return words, {verb.name: verb.config.options_in(text, path)}
+
+
+def _one_line(error: CycloptsError) -> str:
+    """Say what is wrong with the command line, with the nearest verb where a verb is unknown."""
+    tokens = getattr(error, "unused_tokens", None)
+    if type(error).__name__ == "UnknownCommandError" and tokens:
+        return str(UnknownName("verb", tokens[0], [verb.name for verb in VERBS]))
+    return " ".join(str(error).split())
+
+
+def _version() -> str:
+    from dehusk.core.run import versions  # noqa: PLC0415 - numpy is not needed for --help
+
+    return versions()["dehusk"]

@@ -1,0 +1,148 @@
+"""Everything that is printed or written: results on standard output, progress on standard error, files atomically."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import polars as pl
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+
+from dehusk.core.errors import InputError
+from dehusk.core.findings import Audit, Finding
+from dehusk.core.messages import catalogue, label, say
+from dehusk.core.options import AuditConfig, ConvertConfig, ListConfig, ValidateConfig
+from dehusk.io import write_atomic, write_table
+from dehusk.report import formats, to_html, to_markdown
+from dehusk.validation import Validation
+from dehusk.workflow import Conversion, Outcome, Watch, names
+
+
+@contextmanager
+def watching(lang: str) -> Iterator[Watch]:
+    """Progress on standard error: what is being done, how long it took, how long it may still take.
+
+    Silent when standard error is not a terminal.
+    """
+    console = Console(stderr=True)
+    with Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.fields[rate]}"),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    ) as progress:
+        task = progress.add_task("", total=None, rate="")
+
+        def watch(step: str, done: int, total: int, rate: str = "") -> None:
+            words = say(f"cli.step.{step}").render(lang)
+            progress.update(task, description=words, completed=done, total=total, rate=rate)
+
+        yield watch
+
+
+def deliver(outcome: Outcome, config: AuditConfig) -> None:
+    """Write the files of an audit, then print it in the format asked for."""
+    audit = outcome.audit
+    if config.out is not None:
+        folder = Path(config.out)
+        write_folder(outcome, folder, config.lang)
+        page = say("cli.written", page=str(folder / "report.html")).render(config.lang)
+        Console(stderr=True, soft_wrap=True, highlight=False, markup=False).print(page)
+    printed = formats[config.format].thing(audit, config.lang)
+    if isinstance(printed, str):
+        sys.stdout.write(printed if printed.endswith("\n") else printed + "\n")
+    else:
+        Console(soft_wrap=False).print(printed)
+
+
+def write_folder(outcome: Outcome, folder: Path, lang: str) -> None:
+    """Write audit.json, report.html, report.md and the tables, each whole or not at all.
+
+    Raises:
+        InputError: the folder cannot be made or written.
+    """
+    audit = outcome.audit
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"cannot be made ({error.strerror})", where=str(folder), fix="--out DIR") from None
+    write_atomic(folder / "audit.json", audit.to_json())
+    write_atomic(folder / "report.html", to_html(audit, lang))
+    write_atomic(folder / "report.md", to_markdown(audit, lang))
+    write_table(folder / "findings.parquet", _as_table(audit))
+    for side, frame in outcome.measures.frames.items():
+        rows = outcome.inputs.responses if side == "response" else outcome.inputs.pairs
+        if rows is not None:
+            key = "response_id" if side == "response" else "pair_id"
+            write_table(folder / f"measures_{side}.parquet", frame.insert_column(0, rows.frame[key]))
+    if outcome.inputs.checks is not None:
+        write_table(folder / "checks.parquet", outcome.inputs.checks.frame)
+
+
+def _as_table(audit: Audit) -> pl.DataFrame:
+    def row(finding: Finding) -> dict[str, object]:
+        estimate = finding.estimate
+        return {
+            "probe": finding.probe,
+            "stage": finding.stage,
+            "feature": finding.feature,
+            "family": finding.family,
+            "verdict": finding.verdict,
+            "intent": finding.intent,
+            "value": estimate.value if estimate else None,
+            "low": estimate.low if estimate else None,
+            "high": estimate.high if estimate else None,
+            "unit": estimate.unit if estimate else None,
+            "n": estimate.n if estimate else None,
+            "p": estimate.p if estimate else None,
+            "q": finding.q,
+            "sentence": finding.sentence.render("en"),
+        }
+
+    schema = dict.fromkeys(("value", "low", "high", "p", "q"), pl.Float64) | {"n": pl.Int64}
+    return pl.DataFrame([row(finding) for finding in audit.findings], schema_overrides=schema, infer_schema_length=None)
+
+
+def show_conversion(done: Conversion, config: ConvertConfig) -> None:
+    """Say what was read as what, and what was written."""
+    words = say("cli.converted", rows=done.rows, source=config.source, read=done.read, written=done.written)
+    for note in done.notes:
+        sys.stderr.write(f"{note}\n")
+    sys.stdout.write(words.render(config.lang) + f" {config.target}\n")
+
+
+def show_names(config: ListConfig) -> None:
+    """Print one of the tables of names, with what each name means."""
+    table = Table(box=None, pad_edge=False, show_header=False)
+    words = catalogue(config.lang)
+    for name, about, kind in names(config.what):
+        shown = label(name, config.lang) if config.what == "features" else ""
+        told = words.get(f"{config.what}.{name}.about", about) if config.lang != "en" else about
+        table.add_row(name, kind, shown if shown != name else "", told)
+    Console(soft_wrap=False).print(table)
+
+
+def show_validation(result: Validation, config: ValidateConfig) -> None:
+    """Print what was planted, what was found, and what could not have been."""
+    if config.format == "json":
+        sys.stdout.write(json.dumps(result.as_dict(), ensure_ascii=False, indent=1) + "\n")
+        return
+    console = Console(soft_wrap=False)
+    table = Table(title=say("validate.title", phrase=result.phrase).render(config.lang), title_justify="left")
+    for key in ("rate", "texts", "found", "named", "runs"):
+        table.add_column(say(f"validate.column.{key}").render(config.lang), justify="right")
+    for row in result.recall:
+        table.add_row(f"{row.rate:.2%}", str(row.texts), f"{row.found:.0%}", f"{row.named:.0%}", str(row.runs))
+    console.print(table)
+    for sentence in result.sentences():
+        console.print(sentence.render(config.lang), highlight=False, markup=False)

@@ -1,0 +1,99 @@
+"""One row a verb. A verb reads its config, calls a function of a lower layer, and hands the result to be printed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+
+from dehusk.core.config import Config
+from dehusk.core.findings import VERDICTS
+from dehusk.core.options import AuditConfig, ConvertConfig, DemoConfig, ListConfig, ValidateConfig
+
+# The functions below import what they run inside, so that `dehusk --help` loads no table library.
+
+
+def audit(config: Annotated[AuditConfig, Parameter(name="*")] = AuditConfig()) -> int:  # noqa: B008 - frozen
+    """Run `dehusk audit`."""
+    from dehusk.cli.output import deliver, watching
+    from dehusk.workflow import run_audit
+
+    with watching(config.lang) as watch:
+        outcome = run_audit(config, watch=watch)
+    deliver(outcome, config)
+    worst = VERDICTS.index(outcome.audit.worst())
+    return int(config.fail_on != "never" and worst >= VERDICTS.index(config.fail_on))
+
+
+def demo(config: Annotated[DemoConfig, Parameter(name="*")] = DemoConfig()) -> int:  # noqa: B008
+    """Run `dehusk demo`."""
+    from dehusk.cli.output import deliver, watching
+    from dehusk.demo import write
+    from dehusk.workflow import run_audit
+
+    files = write(Path(config.out), config.seed)
+    options = AuditConfig(
+        pairs=str(files["pairs"]),
+        responses=(f"sft={files['sft']}", f"rl={files['rl']}"),
+        out=config.out,
+        lang=config.lang,
+        seed=config.seed,
+    )
+    with watching(config.lang) as watch:
+        outcome = run_audit(options, watch=watch)
+    deliver(outcome, options)
+    return 0
+
+
+def validate(config: Annotated[ValidateConfig, Parameter(name="*")] = ValidateConfig()) -> int:  # noqa: B008
+    """Run `dehusk validate`."""
+    from dehusk.cli.output import show_validation, watching
+    from dehusk.validation import validate as run_validation
+
+    with watching(config.lang) as watch:
+        result = run_validation(config, watch=watch)
+    show_validation(result, config)
+    return 0
+
+
+def convert(config: Annotated[ConvertConfig, Parameter(name="*")]) -> int:
+    """Run `dehusk convert`."""
+    from dehusk.cli.output import show_conversion
+    from dehusk.workflow import convert as run_conversion
+
+    show_conversion(run_conversion(config), config)
+    return 0
+
+
+def list_names(config: Annotated[ListConfig, Parameter(name="*")]) -> int:
+    """Run `dehusk list`."""
+    from dehusk.cli.output import show_names
+
+    show_names(config)
+    return 0
+
+
+@dataclass(frozen=True)
+class Verb:
+    """A command, the config it reads from TOML, and the function behind it."""
+
+    name: str
+    config: type[Config]
+    run: Callable[..., Any]
+
+    @property
+    def about(self) -> str:
+        """What it does, for the help."""
+        return self.config.__doc__ or ""
+
+
+VERBS = (
+    Verb("demo", DemoConfig, demo),
+    Verb("audit", AuditConfig, audit),
+    Verb("validate", ValidateConfig, validate),
+    Verb("convert", ConvertConfig, convert),
+    Verb("list", ListConfig, list_names),
+)

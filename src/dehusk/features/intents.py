@@ -1,0 +1,62 @@
+"""What the user wants and does not want: names of features, of families, or phrases of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+import polars as pl
+
+from dehusk.core.errors import UnknownName
+from dehusk.core.findings import Intent
+from dehusk.core.kinds import Feature
+from dehusk.features.mining import as_feature
+from dehusk.features.phrases import Phrase
+from dehusk.text.canonical import END, START, canonical
+
+
+def declare(
+    features: Iterable[Feature], *, unwanted: Iterable[str], wanted: Iterable[str]
+) -> tuple[tuple[Feature, ...], dict[str, Intent]]:
+    """Add the phrases a user names to the features, and note the intent of everything named.
+
+    Args:
+        features: Declared and mined features.
+        unwanted: Names of features or families, or phrases.
+        wanted: The same.
+
+    Returns:
+        All features, and the intent of each one that was named.
+
+    Raises:
+        UnknownName: a single word that is neither a feature nor a family.
+    """
+    known = {feature.name: feature for feature in features}
+    intents: dict[str, Intent] = {}
+    named: tuple[tuple[Intent, Iterable[str]], ...] = (("unwanted", unwanted), ("wanted", wanted))
+    for intent, names in named:
+        for name in (part.strip() for given in names for part in given.split(",") if part.strip()):
+            for feature in _meant(name, known):
+                known[feature.name] = feature
+                intents[feature.name] = intent
+    return tuple(known.values()), intents
+
+
+def _meant(name: str, known: dict[str, Feature]) -> list[Feature]:
+    bare = name.strip("“”\"'「」")
+    quoted = f"“{bare}”"
+    if name in known or quoted in known:
+        return [known[name] if name in known else known[quoted]]
+    family = [feature for feature in known.values() if feature.family == name]
+    if family:
+        return family
+    if bare == name and name.isascii() and " " not in name:  # a word of code, not of prose
+        raise UnknownName("feature or family", name, [*known, *{feature.family for feature in known.values()}])
+    return [phrase_feature(bare)]
+
+
+def phrase_feature(phrase: str) -> Feature:
+    """A feature for a phrase the user wrote down: declared, not mined, so it is tested on all of the data."""
+    text = pl.select(canonical(pl.lit(phrase))).item()
+    words = tuple(word for word in text.split() if word not in (START, END))
+    return replace(as_feature(Phrase(words, 0, 0, (words,)), None), about="A phrase you named.")

@@ -1,0 +1,93 @@
+"""Measure all features of all texts: one fused, streaming pass a side."""
+
+from __future__ import annotations
+
+import inspect
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from functools import cache
+from types import MappingProxyType
+
+import numpy as np
+import polars as pl
+
+from dehusk.core.kinds import Entry, Feature, Measure, feature_functions
+from dehusk.core.tables import Bools, Measures, Pairs, Responses
+from dehusk.features.views import LAYERS, held
+
+BATCH = 20_000  # rows; word lists take ten times the memory of their text and are held for one batch only
+
+
+def declared(lang: str | None = None) -> tuple[Feature, ...]:
+    """Features of the table, in its order; with `lang` ("en", "zh") only those that mean something in it.
+
+    >>> "good_question_zh" in {feature.name for feature in declared("en")}
+    False
+    """
+    return tuple(feature for feature in _declared() if lang is None or feature.lang in ("any", lang))
+
+
+def measure(
+    features: Iterable[Feature],
+    *,
+    pairs: Pairs | None = None,
+    responses: Responses | None = None,
+    held_out: Mapping[str, Bools] | None = None,
+) -> Measures:
+    """Measure every feature on the chosen, the rejected and the response side.
+
+    Args:
+        features: Declared or mined, each name once.
+        pairs: Preference pairs; gives the sides "chosen" and "rejected".
+        responses: Answers; gives the side "response".
+        held_out: Side -> (n,) True where mined features may be tested; a side that is missing may be tested
+            throughout.
+
+    Returns:
+        One frame a side, rows aligned with the table; counts and presences keep their narrow types.
+    """
+    chosen = tuple(features)
+    twice = [name for name, times in Counter(feature.name for feature in chosen).items() if times > 1]
+    if twice:
+        raise ValueError(f"features named twice: {', '.join(sorted(twice))}")
+    texts: dict[str, pl.DataFrame] = {}
+    if pairs is not None:
+        texts |= {"chosen": pairs.frame, "rejected": pairs.frame}
+    if responses is not None:
+        texts["response"] = responses.frame
+    frames = {side: _pass(frame, side, chosen) for side, frame in texts.items()}
+    everywhere = {side: np.ones(frame.height, dtype=bool) for side, frame in frames.items()}
+    return Measures(chosen, MappingProxyType(frames), MappingProxyType(everywhere | dict(held_out or {})))
+
+
+def plan(frame: pl.LazyFrame, side: str, features: Iterable[Feature]) -> pl.LazyFrame:
+    """The query behind one side: the views first, each once, then one column a feature."""
+    prompt, response = pl.col("prompt"), pl.col(side)
+    columns: frozenset[str] = frozenset()
+    for layer in LAYERS:
+        with held(columns):
+            frame = frame.with_columns(view(response).alias(view.column(response)) for view in layer)
+        columns |= {view.column(response) for view in layer}
+    with held(columns):
+        return frame.select(feature.measure(prompt, response).alias(feature.name) for feature in features)
+
+
+def _pass(frame: pl.DataFrame, side: str, features: tuple[Feature, ...]) -> pl.DataFrame:
+    batches = frame.select("prompt", side).iter_slices(BATCH) if frame.height else [frame]
+    return pl.concat([plan(batch.lazy(), side, features).collect(engine="streaming") for batch in batches])
+
+
+@cache
+def _declared() -> tuple[Feature, ...]:
+    return tuple(_feature(entry) for entry in feature_functions)
+
+
+def _feature(entry: Entry[Callable[..., pl.Expr]]) -> Feature:
+    return Feature(name=entry.name, about=entry.about, measure=_with_prompt(entry.thing), **entry.options)
+
+
+def _with_prompt(function: Callable[..., pl.Expr]) -> Measure:
+    """Give a function of the response alone the signature that all features share."""
+    if "prompt" in inspect.signature(function).parameters:
+        return function
+    return lambda _prompt, response: function(response)

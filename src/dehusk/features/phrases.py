@@ -1,0 +1,132 @@
+"""A short list of phrases, each whole and each once.
+
+Near variants (contractions, inflection) are one phrase, tested together; a phrase whose surplus is carried by a
+longer one, all variants taken together, is only mentioned beside it.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from dehusk.features.folding import CARRIED, cohesive, is_topical, maximal, strength, typical_drift, z_score
+from dehusk.features.ngrams import Grams
+from dehusk.text.canonical import END, START, is_cjk
+
+_CONTRACTIONS = (("n't", " not"), ("'re", " are"), ("'ll", " will"), ("'ve", " have"), ("'m", " am"), ("'s", " is"))
+_ENDINGS = re.compile(r"(?<=\w{3})(?:ing|ed|es|ly|s)$")
+
+
+@dataclass(frozen=True)
+class Phrase:
+    """A maximal phrase, the number of texts of each side that have it, and what belongs to it."""
+
+    words: tuple[str, ...]  # canonical tokens, START or END included where the phrase opens or closes a text
+    early: int
+    late: int
+    variants: tuple[tuple[str, ...], ...] = ()  # the same phrase but for contraction or inflection, head included
+    related: tuple[tuple[str, ...], ...] = ()  # shorter phrases that this one carries
+
+    @property
+    def surplus(self) -> int:
+        """Texts of the later side minus texts of the earlier side."""
+        return self.late - self.early
+
+
+def select(grams: Grams, prompts: int, *, least_z: float = 2.5, most: int = 150) -> list[Phrase]:
+    """The phrases worth testing on held-out prompts: maximal, not topical, strongest first, in families.
+
+    Args:
+        grams: Frequent n-grams of the discovery half.
+        prompts: Number of prompts in it.
+        least_z: Smallest |z| of a candidate.
+        most: Longest list returned.
+    """
+    power = strength(grams.early, grams.late, typical_drift(grams, len(grams.tokens.offsets) - 1))
+    holds = cohesive(grams)
+    fit = (
+        maximal(grams, holds) & holds & (np.abs(z_score(grams)) >= least_z) & (power > 0) & ~is_topical(grams, prompts)
+    )
+    candidates = np.flatnonzero(fit)
+    # Of two phrases about as strong, the longer says more: it names the habit rather than a shred of it.
+    weight = power[candidates] * (1 + 0.1 * np.minimum(grams.length[candidates] - 1, 5))
+    candidates = candidates[np.lexsort((-grams.length[candidates], -weight))]
+    phrases = []
+    for gram in candidates[: 8 * most].tolist():
+        words = tuple(grams.words(gram))
+        if has_substance(words):
+            phrases.append(Phrase(words, int(grams.early[gram]), int(grams.late[gram])))
+    return _families(phrases)[:most]
+
+
+def has_substance(words: tuple[str, ...]) -> bool:
+    """At least one word of two letters, or two Chinese characters."""
+    inner = [word for word in words if any(letter.isalnum() for letter in word)]
+    if all(is_cjk(word) for word in inner):
+        return len(inner) >= 2
+    return any(sum(letter.isalpha() for letter in word) >= 2 for word in inner)
+
+
+def spoken(words: tuple[str, ...]) -> list[str]:
+    """The tokens that a reader sees: START and END left out."""
+    return [word for word in words if word not in (START, END)]
+
+
+def _families(phrases: list[Phrase]) -> list[Phrase]:
+    """Merge near variants, and put every phrase that a longer one carries beside it; order of strength is kept."""
+    merged: dict[str, Phrase] = {}
+    for phrase in phrases:
+        key = stem(phrase.words)
+        known = merged.get(key)
+        if known is None:
+            merged[key] = replace(phrase, variants=(phrase.words,))
+        else:  # counted together: that no text has two variants is near enough for ranking
+            merged[key] = replace(
+                known,
+                early=known.early + phrase.early,
+                late=known.late + phrase.late,
+                variants=(*known.variants, phrase.words),
+            )
+    heads: list[Phrase] = []
+    for phrase in merged.values():
+        for index, head in enumerate(heads):
+            if _carries(head, phrase):
+                heads[index] = replace(head, related=(*head.related, phrase.words))
+                break
+            if _carries(phrase, head):
+                heads[index] = replace(phrase, related=(head.words, *head.related))
+                break
+        else:
+            heads.append(phrase)
+    return heads
+
+
+def _carries(whole: Phrase, part: Phrase) -> bool:
+    """Whether a phrase stands inside every variant of a longer one that has nearly all of its surplus."""
+    inside = _spelling(part.words)
+    return whole.surplus * part.surplus > 0 and (
+        abs(whole.surplus) >= CARRIED * abs(part.surplus)
+        and all(inside in _spelling(words) and words != part.words for words in whole.variants)
+    )
+
+
+def _spelling(words: tuple[str, ...]) -> str:
+    return f" {' '.join(words)} "
+
+
+def stem(words: tuple[str, ...]) -> str:
+    """Key under which near variants meet.
+
+    >>> stem(("here's", "a", "comprehensive", "list")) == stem(("here", "is", "a", "comprehensive", "lists"))
+    True
+    """
+    spelled = []
+    for word in words:
+        for short, full in _CONTRACTIONS:
+            if word.endswith(short):
+                word = word.removesuffix(short) + full  # noqa: PLW2901 - a word becomes its long form
+                break
+        spelled += [_ENDINGS.sub("", part) for part in word.split()]
+    return " ".join(spelled)

@@ -1,0 +1,131 @@
+"""The forms of a text that several features read.
+
+A view is called with an expression and gives one. Inside `held` it gives the column that holds the form already
+instead, which is how `measuring` computes each form once: Polars itself shares equal sub-expressions only one level
+deep (a lower-case text inside a word list is computed again), and an aggregation over lists makes a whole query
+run on one core, so those stand behind `map_batches`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+
+import polars as pl
+
+FIRST_HAN, LAST_HAN = "㐀", "\u9fff"
+HAN = "㐀-䶿一-鿿豈-\ufaff"  # a class that Python's re knows too; Polars alone may say \p{Han}
+FENCE = r"```(?s:.*?)(?:```|$)"  # a fence that is never closed reaches to the end
+_UNSPACED = r"\p{Han}\p{Hiragana}\p{Katakana}"  # scripts written without spaces: one character, one word
+WORD = rf"[[\p{{L}}\p{{M}}\p{{N}}]--[{_UNSPACED}]]+(?:['’][[\p{{L}}\p{{M}}]--[{_UNSPACED}]]+)*|[{_UNSPACED}]"
+TYPE_WINDOW = 100  # words; the share of distinct words falls with length, so it is taken over an equal window
+
+_HELD: ContextVar[frozenset[str]] = ContextVar("held", default=frozenset())
+
+
+@dataclass(frozen=True)
+class View:
+    """A named form of a text; `make` builds it from the text."""
+
+    name: str
+    make: Callable[[pl.Expr], pl.Expr]
+
+    def __call__(self, text: pl.Expr) -> pl.Expr:
+        """The form of `text`: the column that holds it, or the expression that makes it."""
+        column = self.column(text)
+        return pl.col(column) if column in _HELD.get() else self.make(text)
+
+    def column(self, text: pl.Expr) -> str:
+        """Name of the column that holds this form of a column of text."""
+        return f"{text.meta.output_name()}/{self.name}"
+
+
+@contextmanager
+def held(columns: frozenset[str]) -> Iterator[None]:
+    """Within the block, views refer to these columns instead of computing."""
+    token = _HELD.set(columns)
+    try:
+        yield
+    finally:
+        _HELD.reset(token)
+
+
+def raw(response: pl.Expr) -> pl.Expr:
+    """The text itself."""
+    return response
+
+
+def _lower(text: pl.Expr) -> pl.Expr:
+    return text.str.to_lowercase()
+
+
+def _prose(text: pl.Expr) -> pl.Expr:
+    return pl.lit("\n") + text.str.replace_all(FENCE, "")
+
+
+def _words(text: pl.Expr) -> pl.Expr:
+    return lower(text).str.extract_all(WORD).map_batches(_word_counts, pl.Struct(_WORD_COUNTS), is_elementwise=True)
+
+
+def _lines(text: pl.Expr) -> pl.Expr:
+    return text.str.split("\n").map_batches(_line_counts, pl.Struct(_LINE_COUNTS), is_elementwise=True)
+
+
+_COUNT = pl.UInt32()
+_WORD_COUNTS = {"total": _COUNT, "han": _COUNT, "types": _COUNT, "distinct_runs": _COUNT}
+_LINE_COUNTS = {"total": _COUNT, "distinct": _COUNT, "longest": _COUNT, "characters": _COUNT}
+
+
+def _word_counts(words: pl.Series) -> pl.Series:
+    """Counts over lists of words, compared by a hash of 64 bits."""
+    lists = words.to_frame("word").select(
+        pl.col("word").list.eval(pl.element().hash()),
+        # every Han character is a word; comparing strings is six times as fast as a second search
+        pl.col("word").list.eval(pl.element().is_between(pl.lit(FIRST_HAN), pl.lit(LAST_HAN))).list.sum().alias("han"),
+    )
+    types = pl.col("word").list.head(TYPE_WINDOW).list.n_unique()
+    # one long column is four times as fast as a run inside each list; an empty list explodes to one null
+    word, row = pl.col("word"), pl.col("row")
+    run = word * 3 + word.shift(1) * 5 + word.shift(2) * 7  # wraps; the factors keep the order of the words
+    runs = (
+        lists.select("word")
+        .with_row_index("row")
+        .explode("word", empty_as_null=True)
+        .select(row, pl.when(row == row.shift(2)).then(run).alias("run"))
+        .group_by("row", maintain_order=True)
+        .agg(pl.col("run").n_unique() - 1)  # the first two words of a text end no run: one null a text
+    )
+    counts = lists.select(
+        word.list.len().alias("total"), "han", types.alias("types"), runs["run"].alias("distinct_runs")
+    )
+    return counts.cast(_COUNT).to_struct()
+
+
+def _line_counts(lines: pl.Series) -> pl.Series:
+    """Counts over lists of lines; blank ones are left out."""
+    line = pl.element()
+    stripped = lines.list.eval(line.str.strip_chars())
+    text = line.filter(line != "")
+    length = text.str.len_chars()
+    counts = [text.len(), text.n_unique(), length.max().fill_null(0), length.sum()]
+    fields = [count.cast(_COUNT).alias(name) for name, count in zip(_LINE_COUNTS, counts, strict=True)]
+    return stripped.list.agg(pl.struct(fields))
+
+
+lower = View("lower", _lower)  # for word lists: four times as fast as a case-blind search
+prose = View("prose", _prose)  # without fenced code, where # opens a comment and - subtracts; begins with a newline
+word_counts = View("words", _words)  # lower-case words; a Han character or a kana is a word of its own
+line_counts = View("lines", _lines)  # lines that are not blank, without the white space around them
+LAYERS = ((lower, prose), (word_counts, line_counts))  # a later one may read an earlier one
+
+
+def word_count(text: pl.Expr) -> pl.Expr:
+    """Words of scripts with spaces, plus one a Han character or kana."""
+    return word_counts(text).struct.field("total")
+
+
+def share(part: pl.Expr, whole: pl.Expr) -> pl.Expr:
+    """`part / whole`, 0 where there is nothing to share."""
+    return part / whole.clip(1)

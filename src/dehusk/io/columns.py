@@ -1,0 +1,122 @@
+"""Columns of a user's file on their way to dehusk's names: `--map`, JSON inside text, the optional columns."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+
+import polars as pl
+
+from dehusk.core.errors import InputError
+from dehusk.io.layouts.messages import OPENAI, SHAREGPT
+
+OPTIONAL: Mapping[str, tuple[str, ...]] = {
+    "source": ("source", "subset", "dataset", "data_source", "origin"),
+    "margin": ("margin", "label_margin", "label_strength", "strength", "score_diff"),
+    "lang": ("lang", "language"),
+    "chosen_model": ("chosen_model", "chosen-model", "model_chosen", "chosen_generator"),
+    "rejected_model": ("rejected_model", "rejected-model", "model_rejected", "rejected_generator"),
+    "chosen_score": ("chosen_score", "score_chosen", "chosen_rating", "chosen-rating", "rating_chosen"),
+    "rejected_score": ("rejected_score", "score_rejected", "rejected_rating", "rejected-rating", "rating_rejected"),
+    "weight": ("weight", "sample_weight"),
+}
+NUMERIC = ("margin", "chosen_score", "rejected_score", "weight")
+_ASIDE = " (as in the file)"
+_MESSAGES = r'^\s*\[\s*\{\s*"(?:role|from|content|value)"\s*:'
+
+
+def renamed(frame: pl.DataFrame, columns: Mapping[str, str], where: str) -> pl.DataFrame:
+    """The table under the names that the user mapped: canonical name -> column of the file.
+
+    A column that already has a mapped name steps aside; `original_names` undoes it all.
+
+    Raises:
+        InputError: a mapped column that is not in the file, with the nearest one.
+    """
+    for name, column in columns.items():
+        if column not in frame.columns:
+            near = difflib.get_close_matches(column, frame.columns, n=1, cutoff=0.5)
+            shown = ", ".join(frame.columns[:12])
+            fix = f"--map {name}={near[0]}" if near else None
+            raise InputError(f"no column {column!r}", where=where, expected=f"one of {shown}", fix=fix)
+    return frame.rename(_renames(frame.columns, columns))
+
+
+def original_names(names: Iterable[str], columns: Mapping[str, str]) -> dict[str, str]:
+    """Names used while reading -> names in the file, for those that differ."""
+    back = {name: column for name, column in columns.items() if name != column}
+    return {name: back.get(name, name.removesuffix(_ASIDE)) for name in names if name in back or name.endswith(_ASIDE)}
+
+
+def _renames(present: Iterable[str], columns: Mapping[str, str]) -> dict[str, str]:
+    to = {column: name for name, column in columns.items()}
+    return {name: to.get(name, name + _ASIDE if name in columns else name) for name in present}
+
+
+def prepared(frame: pl.DataFrame, where: str) -> pl.DataFrame:
+    """Plain types: categories as text, message lists that were stored as JSON text as lists.
+
+    Raises:
+        InputError: a column that holds messages in some rows and plain text in others, with the odd row.
+    """
+    categories = [name for name, dtype in frame.schema.items() if isinstance(dtype, pl.Categorical | pl.Enum)]
+    frame = frame.with_columns(pl.col(categories).cast(pl.String)) if categories else frame
+    for name, dtype in frame.schema.items():
+        if dtype != pl.String:
+            continue
+        like_messages = frame[name].str.contains(_MESSAGES)
+        count, present = int(like_messages.sum()), len(frame) - frame[name].null_count()
+        if not count:
+            continue
+        if count < present:
+            odd = like_messages if count <= present / 2 else ~like_messages
+            what = f"column {name!r} holds messages in some rows and text in others"
+            raise InputError(what, where=where, row=int(odd.fill_null(value=False).arg_max() or 0) + 1)
+        frame = frame.with_columns(_decoded(frame[name], where))
+    return frame
+
+
+def _decoded(texts: pl.Series, where: str) -> pl.Series:
+    """Message lists from their JSON text."""
+    sharegpt = bool(texts.drop_nulls().head(1).str.contains(r'"from"\s*:').any())
+    try:
+        return texts.str.json_decode(pl.List(SHAREGPT if sharegpt else OPENAI))
+    except pl.exceptions.PolarsError:
+        raise InputError(f"column {texts.name!r} holds broken JSON", where=where, expected="a list of messages") from None
+
+
+def optional_columns(frame: pl.DataFrame) -> dict[str, pl.Series]:
+    """The optional columns of `Pairs` that a table has under any of their usual names, in their types."""
+    found: dict[str, pl.Series] = {}
+    for name, aliases in OPTIONAL.items():
+        usable = [column for alias in aliases if (column := _typed(frame, alias, name)) is not None]
+        if usable:  # for `source`, a column that tells rows apart beats one that is the same everywhere
+            found[name] = next((column for column in usable if name == "source" and column.n_unique() > 1), usable[0])
+    if "lang" in found:
+        code = found["lang"].str.to_lowercase()
+        chinese = code.str.contains(r"^(?:zh|cn|chinese|中文)")
+        english = code.str.contains(r"^en")
+        found["lang"] = pl.select(
+            pl.when(chinese).then(pl.lit("zh")).when(english).then(pl.lit("en")).otherwise(code).alias("lang")
+        ).to_series()
+    return found
+
+
+def _typed(frame: pl.DataFrame, column: str, name: str) -> pl.Series | None:
+    if column not in frame.columns or frame.schema[column].is_nested():
+        return None
+    values = frame[column].cast(pl.Float64 if name in NUMERIC else pl.String, strict=False).alias(name)
+    return values if values.null_count() < len(values) else None
+
+
+def untouched(frame: pl.DataFrame, taken: Iterable[str]) -> pl.DataFrame:
+    """The scalar columns whose names are free, numbers written as text (CSV) as numbers."""
+    kept = [name for name, dtype in frame.schema.items() if name not in set(taken) and not dtype.is_nested()]
+    return pl.DataFrame([_number_or_same(frame[name]) for name in kept])
+
+
+def _number_or_same(column: pl.Series) -> pl.Series:
+    if column.dtype != pl.String:
+        return column
+    numbers = column.cast(pl.Float64, strict=False)
+    return numbers if numbers.null_count() == column.null_count() < len(column) else column

@@ -1,0 +1,178 @@
+"""Files as raw tables: JSON Lines, JSON, CSV, Parquet, Arrow, folders saved by `datasets`, hub addresses.
+
+The content decides how a file is read, the suffix only breaks ties: people rename files.
+"""
+
+from __future__ import annotations
+
+import difflib
+import gzip
+import hashlib
+import io
+import json
+import mmap
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import polars as pl
+
+from dehusk.core.errors import InputError
+from dehusk.core.tables import Ints
+from dehusk.io.json_rows import MAX_COLUMNS, Buffer, Pick, dump_row, read_json_lines, rows_of_document, too_wide
+from dehusk.io.tabular import FORMATS, read_arrow, read_csv, read_hub, read_parquet, read_saved
+
+T = TypeVar("T")
+
+_BOM = b"\xef\xbb\xbf"
+_GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
+_FOREIGN = {  # what people hand in by mistake, by the first bytes
+    b"PK\x03\x04": ("a zip or Excel file", "save it as CSV or JSON Lines"),
+    b"\xff\xfe": ("UTF-16 text", "save the file as UTF-8"),
+    b"\xfe\xff": ("UTF-16 text", "save the file as UTF-8"),
+    b"\x80\x04": ("a pickle, which dehusk never loads", "save it as Parquet or JSON Lines"),
+    b"\x80\x05": ("a pickle, which dehusk never loads", "save it as Parquet or JSON Lines"),
+}
+
+
+@dataclass(frozen=True)
+class RawTable:
+    """A file as it stands: every column, untouched, one line a row.
+
+    For JSON, `lines` keeps the bytes of the rows, because a table cannot tell an absent key from a null one or
+    1 from 1.0; writing the rows back goes through them. `damaged` are rows with a lone surrogate, 0-based.
+    """
+
+    name: str
+    kind: str
+    frame: pl.DataFrame
+    sha256: str  # of the bytes on disk; empty for a hub address
+    lines: Buffer | None = None
+    envelope: dict[str, Any] | None = None
+    damaged: Ints = field(default_factory=lambda: np.empty(0, np.int64))
+
+
+def read_raw(path: str, pick: Pick | None = None) -> RawTable:
+    """Read a file, a folder saved by `datasets`, or an `hf://` address.
+
+    Args:
+        path: What the user named.
+        pick: Chooses columns by name, to spare the memory of the others.
+
+    Raises:
+        InputError: for anything that is not a readable table with at least one row.
+    """
+    if path.startswith("hf://"):
+        raw = RawTable(path, "hub", read_hub(path), "")
+    else:
+        place = Path(path)
+        raw = guard_os(
+            lambda: RawTable(path, "datasets", *read_saved(place)) if place.is_dir() else _read_file(place, pick), place
+        )
+    if not raw.frame.height or not raw.frame.width:
+        raise InputError("no rows", where=path, expected="at least one row")
+    if raw.frame.width > MAX_COLUMNS:
+        raise too_wide(raw.frame.width, path)
+    return raw
+
+
+def guard_os(read: Callable[[], T], path: Path) -> T:
+    """Run `read`, turning what the operating system says about `path` into one line.
+
+    Raises:
+        InputError: no such file (with the nearest name), no permission, or any other refusal.
+    """
+    try:
+        return read()
+    except FileNotFoundError:
+        near = difflib.get_close_matches(path.name, _neighbours(path.parent), n=1, cutoff=0.6)
+        raise InputError("no such file", where=str(path), fix=str(path.with_name(near[0])) if near else None) from None
+    except PermissionError:
+        raise InputError("no permission to read it", where=str(path), fix=f"chmod u+r {path}") from None
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
+        raise InputError(f"cannot be read: {reason.lower()}", where=str(path)) from None
+
+
+def _neighbours(folder: Path) -> list[str]:
+    try:
+        return [item.name for item in folder.iterdir()]
+    except OSError:
+        return []
+
+
+def _read_file(path: Path, pick: Pick | None) -> RawTable:
+    name = str(path)
+    with path.open("rb") as file:
+        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        if file.tell() == 0:
+            raise InputError("the file is empty", where=name, expected=FORMATS)
+        data: Buffer = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    head = data[:8]
+    if head.startswith(b"PAR1"):
+        return RawTable(name, "parquet", read_parquet(path, pick), sha256)
+    if head.startswith((b"ARROW1", b"\xff\xff\xff\xff")):
+        return RawTable(name, "arrow", read_arrow(path), sha256)
+    suffixes = [suffix.lower() for suffix in path.suffixes if suffix.lower() not in (".gz", ".zst", ".zstd")]
+    suffix = suffixes[-1] if suffixes else ""
+    on_disk: Path | None = path
+    if head.startswith((_GZIP, _ZSTD)):
+        data, on_disk = _inflated(data, name), None
+    if data[:3] == _BOM:
+        data, on_disk = data[3:], None
+    _refuse_foreign(data[:4096], name)
+    if not data[:4096].strip() and not data[:].strip():
+        raise InputError("the file is empty", where=name, expected=FORMATS)
+    if suffix in (".csv", ".tsv"):
+        return RawTable(name, suffix[1:], read_csv(data[:], name, suffix), sha256)
+    return _read_json(data, name, sha256, on_disk, suffix, pick)
+
+
+def _read_json(data: Buffer, name: str, sha256: str, on_disk: Path | None, suffix: str, pick: Pick | None) -> RawTable:
+    """Tell JSON Lines from a JSON document, and read it."""
+    head = data[:65536]
+    start = len(head) - len(head.lstrip())
+    if head[start : start + 1] not in (b"{", b"["):
+        raise InputError("a format that was not recognised", where=name, expected=FORMATS)
+    end = data.find(b"\n", start)
+    first, rest = (data[start:end], data[end : end + 65536].strip()) if end >= 0 else (data[start:], b"")
+    kind, envelope = "jsonl", None
+    if first[:1] == b"[" or not rest or (suffix == ".json" and not _complete(first)):
+        rows, envelope = rows_of_document(data, name)
+        if not rows:
+            raise InputError("no rows", where=name, expected="at least one row")
+        kind, on_disk, data = "json", None, b"\n".join(dump_row(row) for row in rows)
+    found = read_json_lines(data, name, path=on_disk, pick=pick)
+    return RawTable(name, kind, found.frame, sha256, data, envelope, found.damaged)
+
+
+def _complete(line: bytes) -> bool:
+    try:
+        json.loads(line)
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
+def _inflated(data: Buffer, name: str) -> bytes:
+    """Decompress gzip (Python) or zstd (polars: Python has none before 3.14)."""
+    try:
+        if data[:2] == _GZIP:
+            return gzip.decompress(data[:])
+        return "\n".join(pl.read_lines(io.BytesIO(data[:])).to_series().to_list()).encode()
+    except (EOFError, gzip.BadGzipFile, zlib.error, pl.exceptions.PolarsError) as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(f"damaged archive: {reason}", where=name, fix="copy or download the file again") from None
+
+
+def _refuse_foreign(head: bytes, name: str) -> None:
+    """Refuse what is not text, by its first bytes or its share of control characters."""
+    for magic, (what, fix) in _FOREIGN.items():
+        if head.startswith(magic):
+            raise InputError(what, where=name, expected=FORMATS, fix=fix)
+    control = sum(byte < 9 or 13 < byte < 32 for byte in head)
+    if control > 0.1 * len(head):
+        raise InputError("a binary file", where=name, expected=FORMATS)

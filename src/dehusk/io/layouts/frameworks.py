@@ -1,0 +1,162 @@
+"""Layouts of LLaMA-Factory and ms-swift."""
+
+# ruff: noqa: D102  (what the methods of a layout do is told once, in reading.Layout)
+
+from __future__ import annotations
+
+from typing import Any
+
+import polars as pl
+
+from dehusk.core.kinds import layouts
+from dehusk.io.layouts.messages import (
+    OPENAI,
+    SHAREGPT,
+    as_prompt,
+    as_reply,
+    before_reply,
+    is_message,
+    is_messages,
+    is_text,
+    plain,
+    reply,
+    split_turns,
+)
+from dehusk.io.layouts.reading import OneRow, Reading, are_conversations, first_of, one_row_each
+from dehusk.io.layouts.system import joined, with_system
+
+_HISTORY = pl.List(pl.List(pl.String))
+
+
+@layouts.add("llamafactory-alpaca")
+class LlamaFactoryAlpaca(OneRow):
+    """LLaMA-Factory, alpaca style: instruction, input, chosen, rejected as text; system and history if there."""
+
+    needs = "instruction, chosen, rejected"
+
+    def recognises(self, raw: pl.DataFrame) -> bool:
+        return all(name in raw.columns and is_text(raw.schema[name]) for name in ("instruction", "chosen", "rejected"))
+
+    def read(self, raw: pl.DataFrame) -> Reading:
+        text = {name for name, dtype in raw.schema.items() if is_text(dtype)}
+        prompt = pl.col("instruction").cast(pl.String)
+        used = ["instruction"]
+        if "input" in text:
+            extra = pl.col("input").cast(pl.String).fill_null("")
+            prompt = pl.when(extra.str.len_bytes() > 0).then(prompt.fill_null("") + "\n" + extra).otherwise(prompt)
+            used.append("input")
+        if raw.schema.get("history") == _HISTORY:
+            prompt = pl.concat_str([_past(), prompt], separator="Human: ")
+            prompt = pl.when(pl.col("history").list.len().fill_null(0) > 0).then(prompt)
+            used.append("history")
+        if "system" in text:
+            prompt = with_system(prompt, pl.col("system"))
+            used.append("system")
+        sides = {side: pl.col(side).cast(pl.String) for side in ("chosen", "rejected")}
+        return Reading(one_row_each(raw, prompt=prompt, **sides), (*used, "chosen", "rejected"))
+
+    def write(self, pairs: pl.DataFrame, like: pl.DataFrame) -> pl.DataFrame:
+        rows = [_alpaca(prompt or "") for prompt in pairs["prompt"]]
+        columns = pl.DataFrame(
+            rows,
+            schema={"instruction": pl.String, "input": pl.String, "system": pl.String, "history": _HISTORY},
+            orient="row",
+        )
+        optional = [
+            name
+            for name, filled in (("system", columns["system"] != ""), ("history", columns["history"].list.len() > 0))
+            if name not in like.columns and not filled.any()
+        ]
+        return columns.drop(optional).hstack(pairs.select("chosen", "rejected"))
+
+
+def _past() -> pl.Expr:
+    """Earlier turns as a plain conversation that ends where the next question begins."""
+    turn = "Human: " + pl.element().list.get(0, null_on_oob=True).fill_null("")
+    turn += "\n\nAssistant: " + pl.element().list.get(1, null_on_oob=True).fill_null("") + "\n\n"
+    return pl.col("history").list.eval(turn).list.join("").fill_null("")
+
+
+def _alpaca(prompt: str) -> tuple[str, str, str, list[list[str]]]:
+    """Instruction, input, system and history of a plain conversation; odd turn orders stay in the instruction."""
+    turns = split_turns(prompt)
+    system = turns.pop(0)[1] if turns[0][0] == "System" else ""
+    past, last = turns[:-1], turns[-1:]
+    speakers = [speaker for speaker, _ in turns]
+    if speakers != [*["Human", "Assistant"] * (len(past) // 2), "Human"]:
+        return joined(turns), "", system, []
+    said = [text for _, text in past]
+    return last[0][1], "", system, [list(turn) for turn in zip(said[::2], said[1::2], strict=True)]
+
+
+@layouts.add("llamafactory-sharegpt")
+class LlamaFactorySharegpt(OneRow):
+    """LLaMA-Factory, sharegpt style: conversations as a message list, chosen and rejected as one message each."""
+
+    needs = "conversations, chosen, rejected"
+
+    def recognises(self, raw: pl.DataFrame) -> bool:
+        asked = first_of(raw, ("conversations", "messages"))
+        sides = [raw.schema.get(side) for side in ("chosen", "rejected")]
+        return asked is not None and is_messages(raw.schema[asked]) and all(map(is_message, sides))
+
+    def read(self, raw: pl.DataFrame) -> Reading:
+        asked = first_of(raw, ("conversations", "messages")) or "conversations"
+        columns = {"prompt": asked, "chosen": "chosen", "rejected": "rejected"}
+        frame = one_row_each(raw, **{to: plain(name, raw.schema[name]) for to, name in columns.items()})
+        return Reading(frame, tuple(columns.values()))
+
+    def write(self, pairs: pl.DataFrame, like: pl.DataFrame) -> pl.DataFrame:
+        asked = first_of(like, ("conversations", "messages")) or "conversations"
+        columns = [as_prompt(pairs["prompt"].alias(asked), like.schema.get(asked, pl.List(SHAREGPT)))]
+        return pl.DataFrame(
+            [*columns, *(as_reply(pairs[side], like.schema.get(side, SHAREGPT)) for side in ("chosen", "rejected"))]
+        )
+
+
+class _Swift(OneRow):
+    """Base: the chosen answer ends `messages`, the rejected one has a column of its own."""
+
+    rejected: str
+    fresh: Any
+
+    def recognises(self, raw: pl.DataFrame) -> bool:
+        return are_conversations(raw, "messages", self.rejected) and is_messages(raw.schema["messages"])
+
+    def read(self, raw: pl.DataFrame) -> Reading:
+        messages = raw.schema["messages"]
+        frame = one_row_each(
+            raw,
+            prompt=before_reply("messages", messages),
+            chosen=reply("messages", messages),
+            rejected=reply(self.rejected, raw.schema[self.rejected]),
+        )
+        return Reading(frame, ("messages", self.rejected))
+
+    def write(self, pairs: pl.DataFrame, like: pl.DataFrame) -> pl.DataFrame:
+        messages = like.schema.get("messages", pl.List(OPENAI))
+        rejected = like.schema.get(self.rejected, self.fresh)
+        return pl.DataFrame(
+            [
+                as_reply(pairs["chosen"].alias("messages"), messages, pairs["prompt"]),
+                as_reply(pairs["rejected"].alias(self.rejected), rejected, pairs["prompt"]),
+            ]
+        )
+
+
+@layouts.add("ms-swift")
+class Swift(_Swift):
+    """ms-swift: messages that end with the chosen answer, rejected_response as text."""
+
+    needs = "messages, rejected_response"
+    rejected = "rejected_response"
+    fresh = pl.String()
+
+
+@layouts.add("ms-swift-messages")
+class SwiftMessages(_Swift):
+    """ms-swift: messages that end with the chosen answer, rejected_messages that end with the rejected one."""
+
+    needs = "messages, rejected_messages"
+    rejected = "rejected_messages"
+    fresh = pl.List(OPENAI)

@@ -1,0 +1,176 @@
+"""Rows that hold a whole list of answers, with scores or ranks."""
+
+# ruff: noqa: D102  (what the methods of a layout do is told once, in reading.Layout)
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+
+from dehusk.core.errors import InputError
+from dehusk.core.kinds import layouts
+from dehusk.core.messages import say
+from dehusk.io.layouts.messages import as_prompt, is_text, plain
+from dehusk.io.layouts.reading import OneRow, Reading, no_preference, prompt_of
+
+LISTS = ("responses", "completions", "answers", "candidates", "outputs", "generations", "texts", "output")
+SCORES = ("scores", "score", "rewards", "reward", "ratings", "rating", "overall_score", "fine-grained_score")
+RANKS = ("ranks", "rank", "ranking", "rankings")
+TEXTS = ("response", "text", "content", "answer", "completion", "output", "value")
+MODELS = ("models", "model", "model_name", "generator", "generators")
+
+
+@dataclass(frozen=True)
+class _Columns:
+    """Where the answers of a list-wise row are, and what orders them."""
+
+    answers: str
+    text: str | None  # field of the answers, when they are objects
+    order: str | None  # list column, or field of the answers; None: best first, as they stand
+    ranks: bool  # whether lower is better
+    model: str | None
+
+
+@layouts.add("list-wise")
+class ListWise(OneRow):
+    """A list of answers a row with scores (higher wins) or ranks (lower wins); every pair of unequal ones counts.
+
+    All pairs, not best against worst: what a reward model learns from the list is all of them, and the
+    clustering by prompt keeps the intervals honest.
+    """
+
+    needs = "prompt, responses and scores (or ranks)"
+
+    def recognises(self, raw: pl.DataFrame) -> bool:
+        return _list_columns(raw) is not None
+
+    def read(self, raw: pl.DataFrame) -> Reading:
+        columns = _list_columns(raw)
+        if columns is None:
+            raise InputError("no list of answers with scores or ranks", expected=self.needs)
+        prompt = prompt_of(raw)
+        asked = plain(prompt, raw.schema[prompt]) if prompt else pl.lit("")
+        long = _long(raw, columns)
+        pairs = long.join(long, on="row", how="inner", suffix="_2").filter(pl.col("merit") > pl.col("merit_2"))
+        frame = pairs.sort("row", "at", "at_2").select(
+            chosen_row="row",
+            rejected_row="row",
+            chosen_at="at",
+            rejected_at="at_2",
+            chosen="text",
+            rejected="text_2",
+            margin=pl.col("merit") - pl.col("merit_2"),
+            **{} if columns.ranks or columns.order is None else {"chosen_score": "merit", "rejected_score": "merit_2"},
+            **{"chosen_model": "model", "rejected_model": "model_2"} if columns.model else {},
+        )
+        prompts = raw.select(pl.int_range(pl.len(), dtype=pl.Int64).alias("chosen_row"), prompt=asked)
+        frame = frame.join(prompts, on="chosen_row", how="left", maintain_order="left")
+        without = prompts.join(frame, on="chosen_row", how="anti")["chosen_row"]
+        order = columns.order or columns.answers
+        note = say("io.ranks" if columns.ranks or columns.order is None else "io.scores", column=order)
+        used = [name for name in (prompt, columns.answers, columns.order, columns.model) if name in raw.columns]
+        return Reading(frame, tuple(map(str, used)), no_preference(without, "tie"), (note,))
+
+    def write(self, pairs: pl.DataFrame, like: pl.DataFrame) -> pl.DataFrame:
+        prompt = prompt_of(like) or "prompt"
+        columns = _list_columns(like) or _Columns("responses", None, "scores", ranks=False, model=None)
+        made = [as_prompt(pairs["prompt"].alias(prompt), like.schema.get(prompt, pl.String()))]
+        texts = pairs.select(pl.concat_list("chosen", "rejected")).to_series().to_list()
+        order = _orders(pairs, columns.ranks)
+        if columns.text is None:
+            made.append(pl.Series(columns.answers, texts, dtype=pl.List(pl.String)))
+            if columns.order:
+                made.append(pl.Series(columns.order, order, dtype=pl.List(pl.Float64)))
+            return pl.DataFrame(made)
+        fields = {columns.text: pl.String(), **({columns.order: pl.Float64()} if columns.order else {})}
+        rows = [[dict(zip(fields, answer, strict=False)) for answer in zip(*row, strict=True)]
+                for row in zip(texts, order, strict=True)]  # fmt: skip
+        return pl.DataFrame([*made, pl.Series(columns.answers, rows, dtype=pl.List(pl.Struct(fields)))])
+
+    def prune(self, raw: pl.DataFrame, keep: pl.Series) -> pl.DataFrame:
+        """The list columns of `raw` with only the answers at the positions in `keep` (List, shape (n,))."""
+        columns = _list_columns(raw)
+        names = [name for name, dtype in raw.schema.items() if isinstance(dtype, pl.List)]
+        if columns is None:
+            return raw.select()
+        count = pl.col(columns.answers).list.len()
+        parallel = [name for name in names if raw.select((pl.col(name).list.len() == count).all()).item()]
+        return raw.select(pl.col(name).list.gather(keep) for name in parallel if name != prompt_of(raw))
+
+
+def _orders(pairs: pl.DataFrame, ranks: bool) -> list[list[float]]:
+    """Scores or ranks for (chosen, rejected): the known scores, else 1 and 0; ranks 1 and 2."""
+    if ranks or not {"chosen_score", "rejected_score"} <= set(pairs.columns):
+        return [[1.0, 2.0 if ranks else 0.0]] * pairs.height
+    scores = pairs.select("chosen_score", "rejected_score").iter_rows()
+    return [[1.0, 0.0] if first is None or second is None else [first, second] for first, second in scores]
+
+
+def _list_columns(raw: pl.DataFrame) -> _Columns | None:
+    for name in LISTS:
+        inner = getattr(raw.schema.get(name), "inner", None)
+        if isinstance(inner, pl.Struct):
+            found = _of_objects(name, {item.name: item.dtype for item in inner.fields})
+        elif inner is not None and is_text(inner):
+            found = _of_texts(raw, name)
+        else:
+            found = None
+        if found is not None:
+            return found
+    return None
+
+
+def _of_objects(name: str, fields: dict[str, Any]) -> _Columns | None:
+    text = next((key for key in TEXTS if key in fields and is_text(fields[key])), None)
+    order = next((key for key in (*SCORES, *RANKS) if key in fields and _is_order(fields[key])), None)
+    if text is None or order is None:
+        return None
+    return _Columns(name, text, order, order in RANKS, next((key for key in MODELS if key in fields), None))
+
+
+def _of_texts(raw: pl.DataFrame, name: str) -> _Columns | None:
+    lists = {key: dtype.inner for key, dtype in raw.schema.items() if isinstance(dtype, pl.List)}
+    order = next((key for key in (*SCORES, *RANKS) if key in lists and lists[key].is_numeric()), None)
+    if order is None and not (name == "output" and "instruction" in raw.columns):
+        return None  # LLaMA-Factory's old list-wise rows: the first output is the best
+    model = next((key for key in MODELS if key in lists and is_text(lists[key])), None)
+    return _Columns(name, None, order, order in RANKS, model)
+
+
+def _is_order(dtype: Any) -> bool:
+    return bool(dtype.is_numeric()) or dtype == pl.String
+
+
+def _long(raw: pl.DataFrame, columns: _Columns) -> pl.DataFrame:
+    """One line an answer: row, at (position), text, merit (higher wins), model if known.
+
+    Raises:
+        InputError: a row whose scores are not as many as its answers.
+    """
+    sign = -1.0 if columns.ranks else 1.0
+    lists = [pl.col(columns.answers)]
+    if columns.text is None:
+        parallel = [name for name in (columns.order, columns.model) if name]
+        for name in parallel:
+            uneven = raw.select((pl.col(name).list.len() != pl.col(columns.answers).list.len()).fill_null(value=False))
+            if uneven.to_series().any():
+                row = int(uneven.to_series().arg_max() or 0) + 1
+                raise InputError(f"{name!r} and {columns.answers!r} differ in length", row=row, where="list-wise row")
+        lists += [pl.col(name) for name in parallel]
+    long = (
+        raw.select(pl.int_range(pl.len(), dtype=pl.Int64).alias("row"), *lists)
+        .with_columns(at=pl.int_ranges(0, pl.col(columns.answers).list.len(), dtype=pl.Int64))
+        .filter(pl.col(columns.answers).list.len() > 0)
+        .explode("at", *(expression.meta.output_name() for expression in lists))
+    )
+    where = {"text": columns.text or columns.answers, "merit": columns.order, "model": columns.model}
+    taken = {
+        to: pl.col(columns.answers).struct.field(name) if columns.text else pl.col(name)
+        for to, name in where.items()
+        if name
+    }
+    merit = taken["merit"].cast(pl.Float64, strict=False) * sign if columns.order else -pl.col("at").cast(pl.Float64)
+    rest = {to: value.cast(pl.String) for to, value in taken.items() if to != "merit"}
+    return long.select("row", "at", merit=merit, **rest)

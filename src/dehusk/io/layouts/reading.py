@@ -1,0 +1,100 @@
+"""What a layout is, and what reading one gives."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import polars as pl
+
+from dehusk.core.errors import InputError
+from dehusk.core.messages import Text
+from dehusk.io.layouts.messages import is_conversation
+
+PROMPT_KEYS = ("prompt", "instruction", "question", "query", "input", "context", "context_messages", "user_input")
+
+
+@dataclass(frozen=True)
+class Reading:
+    """Pairs found in a raw table.
+
+    `frame` has a line a pair: `chosen_row` and `rejected_row` (0-based raw rows, Int64; the same one in most
+    layouts), `prompt`, `chosen`, `rejected` (text, possibly null), and where the layout knows them `chosen_at`
+    and `rejected_at` (positions among the answers of one row), `margin`, `chosen_score`, `rejected_score`,
+    `chosen_model`, `rejected_model`. `used` are the raw columns those came from. `unusable` has a line
+    (`row`, `check`) for each raw row that holds no preference.
+    """
+
+    frame: pl.DataFrame
+    used: tuple[str, ...]
+    unusable: pl.DataFrame = field(default_factory=lambda: no_preference([], ""))
+    notes: tuple[Text, ...] = ()
+
+
+class Layout(Protocol):
+    """A way to lay out pairs in a table; the docstring is shown by `dehusk list layouts`."""
+
+    needs: str  # the columns it cannot do without, in words
+    rows_per_pair: int
+
+    def recognises(self, raw: pl.DataFrame) -> bool:
+        """Whether the columns (and the first values) are those of this layout."""
+        ...
+
+    def read(self, raw: pl.DataFrame) -> Reading:
+        """The pairs in a raw table that `recognises` accepted."""
+        ...
+
+    def write(self, pairs: pl.DataFrame, like: pl.DataFrame) -> pl.DataFrame:
+        """The layout's own columns for `pairs`, `rows_per_pair` rows each.
+
+        Column names and types follow `like` where it has them: the raw table being repaired, or an empty one.
+        """
+        ...
+
+
+class OneRow:
+    """Base of the layouts that put a pair in one row."""
+
+    rows_per_pair = 1
+
+
+def no_preference(rows: Iterable[int] | pl.Series, check: str) -> pl.DataFrame:
+    """Lines for `Reading.unusable`: the same check for each of these 0-based rows."""
+    return pl.DataFrame({"row": pl.Series("row", rows, dtype=pl.Int64)}).with_columns(check=pl.lit(check, pl.String))
+
+
+def one_row_each(raw: pl.DataFrame, **columns: pl.Expr) -> pl.DataFrame:
+    """A frame of pairs with one pair a raw row."""
+    return raw.select(
+        pl.int_range(pl.len(), dtype=pl.Int64).alias("chosen_row"),
+        pl.int_range(pl.len(), dtype=pl.Int64).alias("rejected_row"),
+        **columns,
+    )
+
+
+def are_conversations(raw: pl.DataFrame, *names: str) -> bool:
+    """Whether all these columns are there and hold text or messages."""
+    return all(name in raw.columns and is_conversation(raw.schema[name]) for name in names)
+
+
+def first_of(raw: pl.DataFrame, names: Iterable[str]) -> str | None:
+    """The first of these columns that the table has."""
+    return next((name for name in names if name in raw.columns), None)
+
+
+def prompt_of(raw: pl.DataFrame) -> str | None:
+    """The column that holds the prompt."""
+    return next((name for name in PROMPT_KEYS if are_conversations(raw, name)), None)
+
+
+def required(name: str | None, what: str) -> str:
+    """The column name, when `recognises` has been skipped by the user's own choice of layout.
+
+    Raises:
+        InputError: when it is not there.
+    """
+    if name is None:
+        raise InputError(f"no column holds the {what}")
+    return name

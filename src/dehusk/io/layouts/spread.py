@@ -1,0 +1,189 @@
+"""Answers spread over columns named after models, or over rows with thumbs up and down."""
+
+# ruff: noqa: D102  (what the methods of a layout do is told once, in reading.Layout)
+
+from __future__ import annotations
+
+import polars as pl
+
+from dehusk.core.errors import InputError
+from dehusk.core.kinds import layouts
+from dehusk.core.messages import say
+from dehusk.io.layouts.labels import TIES
+from dehusk.io.layouts.messages import OPENAI, as_prompt, as_reply, before_reply, is_messages, is_text, plain, reply
+from dehusk.io.layouts.reading import OneRow, Reading, are_conversations, first_of, no_preference, prompt_of, required
+
+WINNERS = ("winner", "preferred_model", "best_model", "winner_model", "preferred", "best")
+ASIDE = {
+    "id",
+    "source",
+    "subset",
+    "dataset",
+    "lang",
+    "language",
+    "category",
+    "annotator",
+    "pair_id",
+    "comment",
+    "split",
+}
+COMPLETIONS = ("completion", "response", "output", "answer")
+THUMBS = ("label", "kto_tag", "desirable", "is_desirable", "thumbs_up", "is_good")
+
+
+@layouts.add("per-model")
+class PerModel(OneRow):
+    """One column a model, named after it, and a column with the name of the winner, who beats each of the others."""
+
+    needs = "prompt, one column a model, winner"
+
+    def recognises(self, raw: pl.DataFrame) -> bool:
+        return len(_models(raw)[1]) >= 2
+
+    def read(self, raw: pl.DataFrame) -> Reading:
+        winner, models = _models(raw)
+        if not models:
+            raise InputError("no column names a winner that is itself a column", expected=self.needs)
+        prompt = prompt_of(raw)
+        rows = raw.select(
+            pl.int_range(pl.len(), dtype=pl.Int64).alias("chosen_row"),
+            pl.int_range(pl.len(), dtype=pl.Int64).alias("rejected_row"),
+            (plain(prompt, raw.schema[prompt]) if prompt else pl.lit("")).alias("prompt"),
+            pl.coalesce(pl.when(pl.col(winner) == name).then(pl.col(name)) for name in models).alias("chosen"),
+            pl.col(winner).cast(pl.String).alias("chosen_model"),
+            *(pl.col(name).cast(pl.String).alias(f"answer {name}") for name in models),
+        )
+        decided = rows.filter(pl.col("chosen_model").is_in(models))
+        losers = [
+            decided.filter(pl.col("chosen_model") != name).with_columns(
+                rejected=pl.col(f"answer {name}"), rejected_model=pl.lit(name), rejected_at=pl.lit(place, pl.Int64)
+            )
+            for place, name in enumerate(models)
+        ]
+        frame = pl.concat(losers).sort("chosen_row", "rejected_at").select(pl.exclude(r"^answer .*$"))
+        undecided = rows.join(decided, on="chosen_row", how="anti")["chosen_row"]
+        note = say("io.per_model", models=", ".join(models), winner=winner)
+        used = (*((prompt,) if prompt else ()), *models, winner)
+        return Reading(frame, used, no_preference(undecided, "tie"), (note,))
+
+    def write(self, pairs: pl.DataFrame, like: pl.DataFrame) -> pl.DataFrame:
+        winner, models = _models(like)
+        known = set(pairs.columns) >= {"chosen_model", "rejected_model"}
+        named = known and bool(
+            pairs.select(pl.col("chosen_model", "rejected_model").is_in(models).all()).row(0) == (True, True)
+        )
+        if not models or not named:
+            models = models[:2] or ["model_a", "model_b"]
+            place = pl.int_range(pl.len()) % 2
+            pairs = pairs.with_columns(
+                chosen_model=pl.lit(pl.Series(models)).gather(place),
+                rejected_model=pl.lit(pl.Series(models)).gather(1 - place),
+            )
+        prompt = prompt_of(like) or "prompt"
+        cells = [
+            pl.when(pl.col("chosen_model") == name)
+            .then("chosen")
+            .when(pl.col("rejected_model") == name)
+            .then("rejected")
+            .alias(name)
+            for name in models
+        ]
+        return pairs.select(pl.col("prompt").alias(prompt), *cells, pl.col("chosen_model").alias(winner))
+
+    def prune(self, raw: pl.DataFrame, keep: pl.Series) -> pl.DataFrame:
+        """The model columns of `raw` without the losers whose places are not in `keep` (List, shape (n,))."""
+        winner, models = _models(raw)
+        stays = pl.lit(keep)
+        return raw.select(
+            pl.when(stays.list.contains(place) | (pl.col(winner) == name)).then(pl.col(name)).alias(name)
+            for place, name in enumerate(models)
+        )
+
+
+def _models(raw: pl.DataFrame) -> tuple[str, list[str]]:
+    """The winner column, and the columns named after models (empty where there are none)."""
+    prompt = prompt_of(raw)
+    for winner in WINNERS:
+        if winner not in raw.columns or not is_text(raw.schema[winner]):
+            continue
+        named = raw[winner].cast(pl.String).drop_nulls().unique()
+        texts = [name for name, dtype in raw.schema.items() if is_text(dtype) and name not in (winner, prompt)]
+        strange = [name for name in named if name not in texts and name.strip().lower() not in TIES]
+        won = [name for name in texts if name in set(named)]
+        if strange or not won:
+            continue
+        rest = [name for name in texts if name not in ASIDE]
+        return winner, won if len(won) > 1 else rest if len(rest) == 2 else []
+    return "winner", []
+
+
+@layouts.add("kto")
+class Kto:
+    """KTO: one answer a row with a thumb up or down; paired, in order, where a prompt has both kinds."""
+
+    needs = "prompt, completion, label (true or false)"
+    rows_per_pair = 2
+
+    def recognises(self, raw: pl.DataFrame) -> bool:
+        return _thumb(raw) is not None and (_completion(raw) is not None)
+
+    def read(self, raw: pl.DataFrame) -> Reading:
+        name, thumb = required(_completion(raw), "completion"), required(_thumb(raw), "label")
+        dtype = raw.schema[name]
+        prompt = prompt_of(raw) if name != "messages" else None
+        asked = (
+            plain(prompt, raw.schema[prompt])
+            if prompt
+            else before_reply(name, dtype)
+            if is_messages(dtype)
+            else pl.lit("")
+        )
+        rows = raw.select(
+            pl.int_range(pl.len(), dtype=pl.Int64).alias("row"),
+            prompt=asked,
+            answer=reply(name, dtype),
+            good=pl.col(thumb).cast(pl.Float64, strict=False) > 0,
+        ).with_columns(turn=pl.int_range(pl.len()).over("prompt", "good"))
+        good, bad = rows.filter(pl.col("good")), rows.filter(~pl.col("good"))
+        frame = (
+            good.join(bad, on=["prompt", "turn"], how="inner", suffix="_2", nulls_equal=True)
+            .sort("row")
+            .select(chosen_row="row", rejected_row="row_2", prompt="prompt", chosen="answer", rejected="answer_2")
+        )
+        if not frame.height:
+            raise InputError(
+                "no prompt has both a wanted and an unwanted answer", expected="KTO rows of which some share a prompt"
+            )
+        paired = pl.concat([frame["chosen_row"], frame["rejected_row"]])
+        alone = rows.filter(~pl.col("row").is_in(paired.implode()))["row"]
+        used = (*((prompt,) if prompt else ()), name, thumb)
+        return Reading(frame, used, no_preference(alone, "unpaired"), (say("io.kto"),))
+
+    def write(self, pairs: pl.DataFrame, like: pl.DataFrame) -> pl.DataFrame:
+        name, thumb = _completion(like) or "completion", _thumb(like) or "label"
+        twice = pairs.select(
+            pl.col("prompt").repeat_by(2).explode(),
+            pl.concat_list("chosen", "rejected").explode().alias(name),
+        ).with_columns((pl.int_range(pl.len()) % 2 == 0).alias(thumb))
+        dtype = like.schema.get(name, pl.String())
+        if name == "messages":
+            return pl.DataFrame([as_reply(twice[name], pl.List(OPENAI), twice["prompt"]), twice[thumb]])
+        prompt = prompt_of(like) or "prompt"
+        asked = as_prompt(twice["prompt"].alias(prompt), like.schema.get(prompt, pl.String()))
+        return pl.DataFrame([asked, as_reply(twice[name], dtype), twice[thumb]])
+
+
+def _completion(raw: pl.DataFrame) -> str | None:
+    if prompt_of(raw) is not None:
+        return next((name for name in COMPLETIONS if are_conversations(raw, name) and name != prompt_of(raw)), None)
+    return "messages" if is_messages(raw.schema.get("messages")) else None
+
+
+def _thumb(raw: pl.DataFrame) -> str | None:
+    name = first_of(raw, THUMBS)
+    if name is None:
+        return None
+    column = raw[name]
+    if column.dtype == pl.Boolean:
+        return name
+    return name if column.dtype.is_integer() and column.drop_nulls().is_in([0, 1]).all() else None

@@ -1,0 +1,201 @@
+"""The verbs as functions: read, split, mine, measure, probe, judge, gather. No verb prints."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+import dehusk.audit.data
+import dehusk.audit.policy  # noqa: F401 - importing a module adds its probes to the table
+from dehusk.audit import evidence, trace
+from dehusk.core.errors import InputError, NotEnoughData
+from dehusk.core.findings import Audit, Finding, GlossaryEntry, Skipped
+from dehusk.core.kinds import Feature, probes
+from dehusk.core.messages import say
+from dehusk.core.options import AuditConfig, parse_map, parse_source
+from dehusk.core.run import InputRecord, RunRecord, stream
+from dehusk.core.tables import Bools, Checks, Measures, Pairs, Responses
+from dehusk.features.intents import declare
+from dehusk.features.measuring import declared, measure
+from dehusk.features.mining import mine
+from dehusk.io import read_pairs, read_responses
+
+Watch = Callable[[str, int, int], None]  # (key of the step's name, steps done, steps in all)
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What an audit looks at; each part may be missing."""
+
+    pairs: Pairs | None = None
+    checks: Checks | None = None
+    responses: Responses | None = None
+    records: tuple[InputRecord, ...] = ()
+
+
+def read(config: AuditConfig) -> Inputs:
+    """Read the files an audit names.
+
+    Raises:
+        InputError: nothing was named, or a file cannot be used.
+    """
+    if config.pairs is None and not config.responses:
+        raise InputError("nothing to audit", fix="--pairs FILE, or --responses NAME=FILE for two stages")
+    columns, found = parse_map(config.map), Inputs()
+    if config.pairs is not None:
+        loaded = read_pairs(config.pairs, columns=columns, layout=config.layout)
+        found = Inputs(loaded.pairs, loaded.checks, None, (loaded.record,))
+    if config.responses:
+        sources = [parse_source(entry) for entry in config.responses]
+        answers = read_responses(sources, columns=columns, stages=config.stages)
+        found = replace(found, responses=answers.responses, records=found.records + answers.records)
+    return found
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """An audit with the tables behind it."""
+
+    audit: Audit
+    inputs: Inputs
+    measures: Measures
+
+
+def run_audit(config: AuditConfig, *, watch: Watch = lambda *_: None) -> Outcome:
+    """Audit preference pairs, the answers of policy stages, or both.
+
+    Args:
+        config: What to read and how to judge it.
+        watch: Called before each step with its name, the steps done and the steps in all.
+
+    Returns:
+        Everything found; the same config and files give the same audit.
+
+    Raises:
+        InputError: the input cannot be used.
+    """
+    watch("reading", 0, 5)
+    return audit_tables(read(config), config, watch=watch)
+
+
+def audit_tables(inputs: Inputs, config: AuditConfig, *, watch: Watch = lambda *_: None) -> Outcome:
+    """Audit tables that are already in memory; see `run_audit`."""
+    inputs = sampled(inputs, config)
+    watch("mining", 1, 5)
+    features, held_out = find_features(inputs, config.seed)
+    features, intents = declare(features, unwanted=config.unwanted, wanted=config.wanted)
+    watch("measuring", 2, 5)
+    measures = measure(features, pairs=inputs.pairs, responses=inputs.responses, held_out=held_out)
+    watch("probing", 3, 5)
+    findings, skipped = run_probes(inputs, measures, config)
+    findings = [finding.judged(intents.get(finding.feature or "", "unstated")) for finding in findings]
+    watch("gathering", 4, 5)
+    findings, proof = evidence.attach(findings, measures, pairs=inputs.pairs, responses=inputs.responses)
+    found = Audit(
+        run=RunRecord("audit", config.record(), config.seed, config.lang),
+        inputs=inputs.records,
+        findings=tuple(findings),
+        trace=trace.build(findings),
+        skipped=tuple(skipped),
+        evidence=tuple(proof),
+        glossary=_glossary(features, findings),
+    )
+    return Outcome(found, inputs, measures)
+
+
+def sampled(inputs: Inputs, config: AuditConfig) -> Inputs:
+    """Keep whole prompts, chosen at random, until `config.sample` rows are reached."""
+    if config.sample is None:
+        return inputs
+    rng = stream(config.seed, "sample")
+    pairs, responses = inputs.pairs, inputs.responses
+    if pairs is not None:
+        pairs = Pairs(_some_prompts(pairs.frame, config.sample, rng))
+    if responses is not None:
+        responses = Responses(_some_prompts(responses.frame, config.sample, rng), responses.stages)
+    return replace(inputs, pairs=pairs, responses=responses)
+
+
+def _some_prompts(frame: pl.DataFrame, rows: int, rng: np.random.Generator) -> pl.DataFrame:
+    sizes = (
+        frame.group_by("group").len().sort("group").sample(fraction=1.0, shuffle=True, seed=int(rng.integers(2**31)))
+    )
+    kept = sizes.filter(pl.col("len").cum_sum().shift(1, fill_value=0) < rows)
+    return frame.join(kept.select("group"), on="group", how="semi", maintain_order="left")
+
+
+def find_features(inputs: Inputs, seed: int) -> tuple[tuple[Feature, ...], Mapping[str, Bools]]:
+    """Declared features, and those mined on a random half of the prompts of each table.
+
+    Returns:
+        The features, each name once, and for every side the rows (shape (n,)) on which mined ones may be tested.
+    """
+    features = {feature.name: feature for feature in declared()}
+    held_out: dict[str, Bools] = {}
+    for sides, table in ((("chosen", "rejected"), inputs.pairs), (("response",), inputs.responses)):
+        if table is None or (isinstance(table, Responses) and len(table.stages) < 2):
+            continue
+        discovery = half_of_prompts(table, stream(seed, "split"))
+        for feature in mine(table, discovery, stream(seed, "mine")):
+            features.setdefault(feature.name, feature)
+        held_out.update(dict.fromkeys(sides, ~discovery))
+    return tuple(features.values()), held_out
+
+
+def half_of_prompts(table: Pairs | Responses, rng: np.random.Generator) -> Bools:
+    """Rows whose prompt falls into a random half of the prompts, shape (n,)."""
+    groups = table.groups
+    count = int(groups.max(initial=-1)) + 1
+    chosen = np.zeros(count, dtype=bool)
+    chosen[rng.permutation(count)[: count // 2]] = True
+    rows: Bools = chosen[groups]
+    return rows
+
+
+def run_probes(inputs: Inputs, measures: Measures, config: AuditConfig) -> tuple[list[Finding], list[Skipped]]:
+    """Hand every probe what it asks for by parameter name; name those that could not run."""
+    ready: dict[str, Any] = {
+        name: value
+        for name, value in (("pairs", inputs.pairs), ("checks", inputs.checks), ("responses", inputs.responses))
+        if value is not None
+    }
+    ready["measures"] = measures
+    findings: list[Finding] = []
+    skipped: list[Skipped] = []
+    for probe in probes:
+        parameters = inspect.signature(probe.thing).parameters
+        asked = {name for name, parameter in parameters.items() if parameter.default is parameter.empty}
+        missing = sorted(asked - ready.keys() - {"rng"})
+        if missing:
+            skipped.append(Skipped(probe.name, say("core.needs_input", inputs=", ".join(missing))))
+            continue
+        given = {name: ready[name] for name in asked - {"rng"}}
+        given |= {"rng": stream(config.seed, probe.name)} if "rng" in asked else {}
+        given |= {"q": config.q} if "q" in parameters else {}
+        with _refusals(probe.name, skipped):
+            findings.extend(probe.thing(**given))
+    return findings, skipped
+
+
+@contextmanager
+def _refusals(probe: str, skipped: list[Skipped]) -> Iterator[None]:
+    try:
+        yield
+    except NotEnoughData as refusal:
+        skipped.append(Skipped(probe, say("core.needs_data", needs=refusal.needs)))
+
+
+def _glossary(features: tuple[Feature, ...], findings: list[Finding]) -> tuple[GlossaryEntry, ...]:
+    """Declared features, and the mined ones that a finding speaks of."""
+    spoken_of = {finding.feature for finding in findings if finding.verdict != "pass"}
+    return tuple(
+        GlossaryEntry(feature.name, feature.unit, feature.family, feature.about, feature.mined)
+        for feature in features
+        if not feature.mined or feature.name in spoken_of
+    )
