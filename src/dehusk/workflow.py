@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from os import PathLike, fspath
 from typing import Any
 
 import numpy as np
@@ -16,15 +17,15 @@ import dehusk.audit.policy  # noqa: F401 - importing a module adds its probes to
 from dehusk.audit import evidence, trace
 from dehusk.core.errors import InputError, NotEnoughData
 from dehusk.core.findings import Audit, Finding, GlossaryEntry, Skipped
-from dehusk.core.kinds import Feature, probes
+from dehusk.core.kinds import Feature, feature_functions, layouts, probes
 from dehusk.core.messages import say
-from dehusk.core.options import AuditConfig, parse_map, parse_source
+from dehusk.core.options import AuditConfig, ConvertConfig, parse_map, parse_source
 from dehusk.core.run import InputRecord, RunRecord, stream
 from dehusk.core.tables import Bools, Checks, Measures, Pairs, Responses
 from dehusk.features.intents import declare
 from dehusk.features.measuring import declared, measure
 from dehusk.features.mining import mine
-from dehusk.io import read_pairs, read_responses
+from dehusk.io import read_pairs, read_responses, write_pairs
 
 Watch = Callable[[str, int, int], None]  # (key of the step's name, steps done, steps in all)
 
@@ -56,6 +57,30 @@ def read(config: AuditConfig) -> Inputs:
         answers = read_responses(sources, columns=columns, stages=config.stages)
         found = replace(found, responses=answers.responses, records=found.records + answers.records)
     return found
+
+
+def audit(
+    pairs: str | PathLike[str] | None = None,
+    responses: Sequence[str] | Mapping[str, str | PathLike[str]] = (),
+    **options: Any,
+) -> Audit:
+    """Audit preference pairs, the answers of policy stages, or both.
+
+    Args:
+        pairs: File, folder or hf:// address of preference pairs.
+        responses: Stages, earliest first: a mapping from name to file, or strings as on the command line.
+        options: Any other field of `AuditConfig`: unwanted, wanted, q, seed, sample, map, layout, stages.
+
+    Returns:
+        Everything found; `to_html` and `to_markdown` show it.
+
+    Raises:
+        InputError: the input cannot be used.
+    """
+    if isinstance(responses, Mapping):
+        responses = [f"{stage}={fspath(path)}" for stage, path in responses.items()]
+    config = AuditConfig(pairs=None if pairs is None else fspath(pairs), responses=tuple(responses), **options)
+    return run_audit(config).audit
 
 
 @dataclass(frozen=True)
@@ -199,3 +224,33 @@ def _glossary(features: tuple[Feature, ...], findings: list[Finding]) -> tuple[G
         for feature in features
         if not feature.mined or feature.name in spoken_of
     )
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """What `convert` did."""
+
+    rows: int
+    read: str  # layout of the source
+    written: str  # layout of the target
+    notes: tuple[str, ...]
+
+
+def convert(config: ConvertConfig) -> Conversion:
+    """Rewrite pairs in another layout, or the same; unknown columns and the order of rows are kept.
+
+    Raises:
+        InputError: the source cannot be read, or the target layout cannot hold it.
+    """
+    loaded = read_pairs(config.source, columns=parse_map(config.map), layout=config.layout)
+    written = config.to or loaded.record.layout
+    write_pairs(config.target, loaded.pairs, loaded.origin, layout=config.to)
+    return Conversion(len(loaded.pairs), loaded.record.layout, written, loaded.record.notes)
+
+
+def names(what: str) -> list[tuple[str, str, str]]:
+    """Name, meaning and kind of every feature, probe or layout."""
+    if what == "features":
+        return [(row.name, row.about, str(row.options["family"])) for row in feature_functions]
+    table = probes if what == "probes" else layouts
+    return [(row.name, row.about, "") for row in table]

@@ -14,7 +14,13 @@ from dehusk.core.run import InputRecord, RunRecord
 
 SCRIPT = "<script>document.title='owned';document.body.dataset.owned='1'</script>"
 IMAGE = "\"'><img src=x onerror=\"document.title='owned'\">"
-HOSTILE = (SCRIPT, IMAGE, "$\\alpha$ {{ 7 * 7 }} {% raw %} ${x}", "\u202eevil\u202c \x00 \x1b[31m \x07", "]]> --> </style>")
+HOSTILE = (
+    SCRIPT,
+    IMAGE,
+    "$\\alpha$ {{ 7 * 7 }} {% raw %} ${x}",
+    "\u202eevil\u202c \x00 \x1b[31m \x07",
+    "]]> --> </style>",
+)
 LONG = "unbroken" * 300
 RTL = "مرحبا بالعالم، هذه جملة عربية"
 ZH_PHRASE = "一句狠但真实的话"
@@ -123,14 +129,18 @@ def _data() -> list[Finding]:
                 "adjusted": estimate(shift / 3, 0.03, unit, 19_876),
                 "standardised": estimate(2 * shift, 0.05, "SD"),
                 "counts": {"chosen_more": 9_000, "rejected_more": 4_000, "equal": 7_000},
-                "by": [{"column": "source", "level": part, "estimate": estimate(shift / 2, 0.04, unit)} for part in "ab"],
+                "by": [
+                    {"column": "source", "level": part, "estimate": estimate(shift / 2, 0.04, unit)} for part in "ab"
+                ],
                 "absent": {"length_conditional": say("core.no_reason")},
             },
             evidence=("pair:1", "pair:2", "pair:3") if name in ("lists", EN_PHRASE) else (),
         )
         for name, shift in shifts.items()
     ]
-    terms = [{"term": term, "weight": 2.1 - 0.4 * place} for place, term in enumerate(["comprehensive", "首先", SCRIPT])]
+    terms = [
+        {"term": term, "weight": 2.1 - 0.4 * place} for place, term in enumerate(["comprehensive", "首先", SCRIPT])
+    ]
     separable = Finding(
         "data.separability",
         "data",

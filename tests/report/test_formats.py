@@ -54,7 +54,9 @@ def test_markdown_calls_nobody():
 
 def test_markdown_says_the_story(rich, empty):
     text = to_markdown(rich)
-    assert f"“{ZH_PHRASE}” grew from 5.0% of answers (base) to 34.0% (rl).".replace("(", "\\(").replace(")", "\\)") in text
+    assert (
+        f"“{ZH_PHRASE}” grew from 5.0% of answers (base) to 34.0% (rl).".replace("(", "\\(").replace(")", "\\)") in text
+    )
     assert "**fail**" in text and "What to do:" in text and "What was skipped" in text
     assert "No probe gave a number" in to_markdown(empty)
 
@@ -83,7 +85,9 @@ COMMAND = re.compile(r"^::(error|warning|notice) title=([^:,\r\n]*)::(.*)$")
 
 
 def test_github_commands_are_one_line_each_and_escaped(rich):
-    bad = replace(rich.findings[0], feature="a:b,c\nd%::error::x", sentence=say("sample.hostile", thing="50%\r\n::error::y"))
+    bad = replace(
+        rich.findings[0], feature="a:b,c\nd%::error::x", sentence=say("sample.hostile", thing="50%\r\n::error::y")
+    )
     lines = to_github(replace(rich, findings=(bad, *rich.findings))).splitlines()
     matches = [COMMAND.fullmatch(line) for line in lines]
     assert all(matches)

@@ -32,7 +32,9 @@ def words(lang):
 @pytest.mark.parametrize("lang", ["en", "zh"])
 def test_templates_ask_for_words_that_exist(lang):
     page = resources.files("dehusk.report").joinpath("page")
-    asked = {key for file in page.iterdir() if file.name.endswith(".j2") for key in ASKED.findall(file.read_text("utf-8"))}
+    asked = {
+        key for file in page.iterdir() if file.name.endswith(".j2") for key in ASKED.findall(file.read_text("utf-8"))
+    }
     assert len(asked) > 30
     assert not asked - set(words(lang))
 

@@ -62,14 +62,11 @@ def test_shift_equals_brute_force():
 
 def test_an_unrelated_feature_leaves_the_shift_alone():
     rng = np.random.default_rng(6)
-    x = draw(rng, 20_000, beta=np.array([0.7]))
-    noise = rng.normal(size=(20_000, 1))
-    wins = rng.random(20_000) < sigmoid(2 * noise[:, 0])  # it decides labels, but apart from x
-    noise = np.where(wins[:, None], noise, -noise)
-    alone, _ = marginal_shifts(x, paired_logit(x))
-    both = np.hstack([x, noise])
-    joined, _ = marginal_shifts(both, paired_logit(both))
-    assert joined[0] == pytest.approx(alone[0], abs=0.01)
+    x = np.stack([rng.choice([-1.0, 1.0], 40_000), rng.normal(size=40_000)], axis=1)
+    x = np.where((rng.random(40_000) < sigmoid(x @ np.array([0.7, 2.0])))[:, None], x, -x)
+    alone, both = paired_logit(x[:, :1]), paired_logit(x)
+    assert both.beta[0] > 1.4 * alone.beta[0]  # a coefficient grows when noise is explained
+    assert marginal_shifts(x, both)[0][0] == pytest.approx(marginal_shifts(x[:, :1], alone)[0][0], abs=0.01)
 
 
 @pytest.mark.parametrize("seed", [7, 8])
@@ -88,9 +85,9 @@ def test_intervals_cover_planted_effects(seed):
 
 def test_a_passenger_of_another_feature_is_told_from_its_driver():
     rng = np.random.default_rng(9)
-    x = draw(rng, 6_000, beta=np.array([1.0, 0.0]))
-    raw = clustered_means(x, np.arange(6_000))
-    held = effects_of(*marginal_shifts(x, paired_logit(x)), np.arange(6_000))
+    x = draw(rng, 20_000, beta=np.array([1.0, 0.0]))
+    raw = clustered_means(x, np.arange(20_000))
+    held = effects_of(*marginal_shifts(x, paired_logit(x)), np.arange(20_000))
     assert raw.low[1] > 0.02  # the passenger looks associated
     assert held.low[1] <= 0 <= held.high[1]
     assert held.low[0] > 0.2

@@ -97,7 +97,8 @@ def excerpt(text: str, pattern: str | None) -> tuple[str, tuple[tuple[int, int],
     >>> excerpt("a - b", "-")
     ('a - b', ((2, 3),))
     """
-    found: list[Any] = [match.span() for match in re.finditer(pattern, text)] if pattern else []
+    # where the pattern has a group, the group is the span; what it skips (fenced code) leaves the group empty
+    found: list[Any] = [match.span(match.re.groups) for match in re.finditer(pattern, text)] if pattern else []
     found = [span for span in found if span[1] > span[0]]
     start = max(0, found[0][0] - LEAD) if found and found[0][1] > EXCERPT - 1 else 0
     stop = start + EXCERPT

@@ -9,7 +9,7 @@ from dehusk.features.lexicon import Spans
 from dehusk.features.views import TYPE_WINDOW, raw, share, word_count, word_counts
 
 # "1. " and "3.5" end no sentence, "in 2020." does
-SENTENCE = Spans(r"(?:[^\s0-9.!?。！？]|[0-9]{3})[.!?]+[\"'”’)\]*_]*(?:\s|$)|[。！？]+", raw)
+SENTENCE = Spans(r"(?:[^\s0-9.!?。！？][.!?]|[0-9]{3}\.|[0-9][!?])[.!?]*[\"'”’)\]*_]*(?:\s|$)|[。！？]+", raw)
 
 
 @features.add("characters", unit="characters", family="length")

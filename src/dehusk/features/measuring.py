@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from functools import cache
 from types import MappingProxyType
 
 import numpy as np
@@ -15,7 +14,7 @@ from dehusk.core.kinds import Entry, Feature, Measure, feature_functions
 from dehusk.core.tables import Bools, Measures, Pairs, Responses
 from dehusk.features.views import LAYERS, held
 
-BATCH = 20_000  # rows; word lists take ten times the memory of their text and are held for one batch only
+BATCH = 10_000  # rows; word lists take ten times the memory of their text and are held for one batch only
 
 
 def declared(lang: str | None = None) -> tuple[Feature, ...]:
@@ -24,7 +23,9 @@ def declared(lang: str | None = None) -> tuple[Feature, ...]:
     >>> "good_question_zh" in {feature.name for feature in declared("en")}
     False
     """
-    return tuple(feature for feature in _declared() if lang is None or feature.lang in ("any", lang))
+    return tuple(
+        feature for feature in map(_feature, feature_functions) if lang is None or feature.lang in ("any", lang)
+    )
 
 
 def measure(
@@ -75,11 +76,6 @@ def plan(frame: pl.LazyFrame, side: str, features: Iterable[Feature]) -> pl.Lazy
 def _pass(frame: pl.DataFrame, side: str, features: tuple[Feature, ...]) -> pl.DataFrame:
     batches = frame.select("prompt", side).iter_slices(BATCH) if frame.height else [frame]
     return pl.concat([plan(batch.lazy(), side, features).collect(engine="streaming") for batch in batches])
-
-
-@cache
-def _declared() -> tuple[Feature, ...]:
-    return tuple(_feature(entry) for entry in feature_functions)
 
 
 def _feature(entry: Entry[Callable[..., pl.Expr]]) -> Feature:

@@ -21,13 +21,13 @@ NOT_BUT_ZH = Spans(
     rf"(?:不是|并非|并不是){_GAP_ZH}{{1,40}}而是|不在于{_GAP_ZH}{{1,40}}而在于|不仅仅是{_GAP_ZH}{{1,40}}(?:更是|而是)"
 )
 THREE_PARTS = Spans(r"[a-z]+, [a-z]+,? (?:and|or) [a-z]+", zh=rf"、[{HAN}]{{1,6}}(?:、|和|与|以及|及)[{HAN}]{{1,6}}")
-ANSWERED = Spans(r"\?[\"”’)*]* +[a-z\"“*]", zh=rf"？[”’）*]*[{HAN}a-z]")
+ANSWERED = Spans(r"\?[)*]* +[a-z\"“*]", zh=rf"？[）*]*[{HAN}a-z]")
 EM_DASHES = Spans("—+", raw)
 ELLIPSES = Spans(r"…+|\.{3,}", prose)
 CURLY_QUOTES = Spans("[“”]", raw)
 CURLY_APOSTROPHES = Spans("[a-z]’[a-z]")
-FULL_WIDTH = Spans(r"[a-z][，。！？；：（）][ \t]*(?:[a-z]|(?m:$))")
-QUOTED_WORDS = Spans(r"[\"“][a-z]+[,.]?[\"”]", zh=rf"[“「『\"][{HAN}]{{1,4}}[”」』\"]")
+FULL_WIDTH = Spans(r"[a-z][，。！？；：、] ?[a-z]+ [a-z]")
+QUOTED_WORDS = Spans(r"[\"“][a-z]+[\"”]", zh=rf"[“「『\"][{HAN}]{{1,4}}[”」』\"]")
 ASIDES = Spans(r"\([^()\n]+\)|（[^（）\n]+）", prose)
 
 
@@ -57,7 +57,7 @@ def three_parts(response: pl.Expr) -> pl.Expr:
 
 @features.add("answered_questions", unit="marks", family="rhetoric", highlight=ANSWERED.highlight)
 def answered_questions(response: pl.Expr) -> pl.Expr:
-    """Rhetorical questions: the text goes on in the same paragraph."""
+    """Rhetorical questions: the text goes on in the same paragraph, outside quotations."""
     return ANSWERED.count(response)
 
 
@@ -87,7 +87,7 @@ def curly_apostrophes(response: pl.Expr) -> pl.Expr:
 
 @features.add("full_width_marks", unit="marks", family="rhetoric", highlight=FULL_WIDTH.highlight)
 def full_width_marks(response: pl.Expr) -> pl.Expr:
-    """Full-width punctuation between Latin words (good，bad)."""
+    """Full-width punctuation inside Latin text (so good，and yet)."""
     return FULL_WIDTH.count(response)
 
 

@@ -24,7 +24,7 @@ PRAISE_OPENER = Spans(
     rf"{OPENING}(?:(?:that['’]s|this is|what|it['’]s) (?:an? |such an? )?(?:really |very |truly )?)?"
     r"(?:great|good|excellent|fantastic|wonderful|interesting|brilliant|insightful|thoughtful|amazing|fascinating)"
     r" (?:question|point|idea|observation|choice|thought|topic)s?\b"
-    rf"|{OPENING}(?:哇[，,！! ]*)?(?:你|您)?(?:这真是|这个|这是|真是|提了|提出了|问了|这)?(?:一个|个)?(?:非常|很|太|真)?"
+    rf"|{OPENING}(?:哇[，,！! ]*)?(?:你|您)?(?:这真是|这个|这是|真是|提了|提出了|问了|这)?(?:一?个)?(?:非常|很|太|真)?"
     r"(?:好|棒|有趣|有意思|有深度|有见地|有价值)的?(?:问题|想法|观点|主意|思路)"
     rf"|{OPENING}(?:你|您)?(?:问|说|想)得(?:非常|很|太|真)?(?:好|对|棒)"
 )

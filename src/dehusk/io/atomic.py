@@ -107,10 +107,10 @@ def _encoded(frame: pl.DataFrame, kind: str) -> bytes:
 def _flat(frame: pl.DataFrame) -> pl.DataFrame:
     """The same table with every nested column as JSON text."""
     nested = [name for name, dtype in frame.schema.items() if dtype.is_nested()]
-    return frame.with_columns(_json_text(name) for name in nested)
+    return frame.with_columns(json_text(name) for name in nested)
 
 
-def _json_text(name: str) -> pl.Expr:
+def json_text(name: str) -> pl.Expr:
     """JSON text of a nested column; polars encodes structs only, so the value is wrapped in one and unwrapped."""
     wrapped = pl.struct(pl.col(name).alias("v")).struct.json_encode()
     bare = wrapped.str.strip_prefix('{"v":').str.head(-1)

@@ -29,7 +29,7 @@ _MOJIBAKE = (
 _UNFINISHED = r"[\p{L}\p{N},，、(（\[{\-]\s*$"  # a letter, or a mark after which more must come
 _CANNOT_END = (
     r"(?i)(?:[,，、(（\[{]|\b(?:the|an?|and|or|of|to|with|for|from|in|on|at|by|is|are|was|were|that|which|its|their|as|"
-    r"because|if|but|your|our|will|can|be|has|have)|[的和与或是在把被了就])\s*$"
+    r"because|if|but|your|our|will|can|be|has|have)|[和与或把被及以])\s*$"
 )
 
 
@@ -78,15 +78,13 @@ def _pair_flags(frame: pl.DataFrame) -> dict[tuple[str, str], pl.Expr]:
     chosen, rejected, prompt = pl.col("chosen"), pl.col("rejected"), pl.col("prompt")
     start = chosen.str.head(SHARED_START)
     same_start = (start == rejected.str.head(SHARED_START)) & (start.str.len_chars() == SHARED_START)
-    # min/max make A>B and B>A one key: contradictory when both orders of it occur under one prompt.
-    low, high = pl.min_horizontal(chosen, rejected), pl.max_horizontal(chosen, rejected)
-    key = pl.struct(prompt, low, high).hash()
-    order = chosen == low
+    forward = pl.struct(prompt, chosen, rejected).hash()
+    backward = pl.struct(prompt, rejected.alias("chosen"), chosen.alias("rejected")).hash()
     identical = chosen == rejected
     return {
         ("identical", "pair"): identical & (chosen.str.strip_chars().str.len_bytes() > 0),
-        ("duplicate", "pair"): ~pl.struct(key, order).is_first_distinct(),
-        ("contradictory", "pair"): ~identical & (order.min().over(key) != order.max().over(key)),
+        ("duplicate", "pair"): ~forward.is_first_distinct(),
+        ("contradictory", "pair"): ~identical & backward.is_in(forward.implode()),
         ("common_prefix", "pair"): same_start & ~identical & ~prompt.str.starts_with(start),
     }
 
@@ -96,7 +94,8 @@ def response_flags(frame: pl.DataFrame, side: str) -> dict[str, pl.Expr]:
 
     *truncated* is conservative: the text ends in a letter, a digit, a comma or an open bracket, or inside a code
     fence, **and** it either sits in a pile-up of longest answers (at least 2 % of all answers within 15 % of the
-    99.9th percentile of length: a cap) or ends in a word that cannot end a sentence ("the", "of", "的").
+    99.9th percentile of length: a cap) or, with 30 characters at least, ends in a word that cannot end a sentence
+    ("the", "of", "和").
     """
     text, prompt = pl.col(side), pl.col("prompt").str.strip_chars()
     lengths = frame[side].str.len_chars()
@@ -105,10 +104,11 @@ def response_flags(frame: pl.DataFrame, side: str) -> dict[str, pl.Expr]:
     piled = longest > 0 and int(capped.sum()) >= max(CLUSTER_SHARE * len(lengths), 5)
     tail = text.str.tail(24)
     open_fence = text.str.count_matches("```", literal=True) % 2 == 1
+    cut_off = tail.str.contains(_CANNOT_END) & (text.str.len_chars() >= 30)
     unfinished = tail.str.contains(_UNFINISHED) | open_fence
     return {
         "empty": text.str.strip_chars().str.len_bytes() == 0,
-        "truncated": unfinished & (tail.str.contains(_CANNOT_END) | (pl.lit(capped) if piled else pl.lit(value=False))),
+        "truncated": unfinished & (cut_off | (pl.lit(capped) if piled else pl.lit(value=False))),
         "role_marker": text.str.contains(_ROLE_MARKER),
         "prompt_in_response": (prompt.str.len_chars() >= LEAST_PROMPT) & text.str.contains(prompt, literal=True),
         "mixed_encoding": text.str.contains(_MOJIBAKE),

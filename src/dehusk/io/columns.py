@@ -82,7 +82,9 @@ def _decoded(texts: pl.Series, where: str) -> pl.Series:
     try:
         return texts.str.json_decode(pl.List(SHAREGPT if sharegpt else OPENAI))
     except pl.exceptions.PolarsError:
-        raise InputError(f"column {texts.name!r} holds broken JSON", where=where, expected="a list of messages") from None
+        raise InputError(
+            f"column {texts.name!r} holds broken JSON", where=where, expected="a list of messages"
+        ) from None
 
 
 def optional_columns(frame: pl.DataFrame) -> dict[str, pl.Series]:

@@ -22,7 +22,7 @@ import polars as pl
 
 from dehusk.core.errors import InputError
 from dehusk.core.tables import Ints
-from dehusk.io.json_rows import MAX_COLUMNS, Buffer, Pick, dump_row, read_json_lines, rows_of_document, too_wide
+from dehusk.io.json_rows import MAX_COLUMNS, Buffer, dump_row, read_json_lines, rows_of_document, too_wide
 from dehusk.io.tabular import FORMATS, read_arrow, read_csv, read_hub, read_parquet, read_saved
 
 T = TypeVar("T")
@@ -55,12 +55,11 @@ class RawTable:
     damaged: Ints = field(default_factory=lambda: np.empty(0, np.int64))
 
 
-def read_raw(path: str, pick: Pick | None = None) -> RawTable:
+def read_raw(path: str) -> RawTable:
     """Read a file, a folder saved by `datasets`, or an `hf://` address.
 
     Args:
         path: What the user named.
-        pick: Chooses columns by name, to spare the memory of the others.
 
     Raises:
         InputError: for anything that is not a readable table with at least one row.
@@ -70,7 +69,7 @@ def read_raw(path: str, pick: Pick | None = None) -> RawTable:
     else:
         place = Path(path)
         raw = guard_os(
-            lambda: RawTable(path, "datasets", *read_saved(place)) if place.is_dir() else _read_file(place, pick), place
+            lambda: RawTable(path, "datasets", *read_saved(place)) if place.is_dir() else _read_file(place), place
         )
     if not raw.frame.height or not raw.frame.width:
         raise InputError("no rows", where=path, expected="at least one row")
@@ -104,7 +103,7 @@ def _neighbours(folder: Path) -> list[str]:
         return []
 
 
-def _read_file(path: Path, pick: Pick | None) -> RawTable:
+def _read_file(path: Path) -> RawTable:
     name = str(path)
     with path.open("rb") as file:
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
@@ -113,7 +112,7 @@ def _read_file(path: Path, pick: Pick | None) -> RawTable:
         data: Buffer = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
     head = data[:8]
     if head.startswith(b"PAR1"):
-        return RawTable(name, "parquet", read_parquet(path, pick), sha256)
+        return RawTable(name, "parquet", read_parquet(path), sha256)
     if head.startswith((b"ARROW1", b"\xff\xff\xff\xff")):
         return RawTable(name, "arrow", read_arrow(path), sha256)
     suffixes = [suffix.lower() for suffix in path.suffixes if suffix.lower() not in (".gz", ".zst", ".zstd")]
@@ -128,10 +127,10 @@ def _read_file(path: Path, pick: Pick | None) -> RawTable:
         raise InputError("the file is empty", where=name, expected=FORMATS)
     if suffix in (".csv", ".tsv"):
         return RawTable(name, suffix[1:], read_csv(data[:], name, suffix), sha256)
-    return _read_json(data, name, sha256, on_disk, suffix, pick)
+    return _read_json(data, name, sha256, on_disk, suffix)
 
 
-def _read_json(data: Buffer, name: str, sha256: str, on_disk: Path | None, suffix: str, pick: Pick | None) -> RawTable:
+def _read_json(data: Buffer, name: str, sha256: str, on_disk: Path | None, suffix: str) -> RawTable:
     """Tell JSON Lines from a JSON document, and read it."""
     head = data[:65536]
     start = len(head) - len(head.lstrip())
@@ -145,7 +144,7 @@ def _read_json(data: Buffer, name: str, sha256: str, on_disk: Path | None, suffi
         if not rows:
             raise InputError("no rows", where=name, expected="at least one row")
         kind, on_disk, data = "json", None, b"\n".join(dump_row(row) for row in rows)
-    found = read_json_lines(data, name, path=on_disk, pick=pick)
+    found = read_json_lines(data, name, path=on_disk)
     return RawTable(name, kind, found.frame, sha256, data, envelope, found.damaged)
 
 

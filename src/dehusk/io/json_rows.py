@@ -11,7 +11,7 @@ import json
 import math
 import mmap
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,6 @@ from dehusk.core.tables import Ints
 from dehusk.io.atomic import encode
 
 Buffer = bytes | mmap.mmap
-Pick = Callable[[list[str]], list[str]]  # names of the columns present -> names of those wanted
 
 SAMPLED_LINES = 2_000
 MAX_COLUMNS = 1_000
@@ -40,6 +39,7 @@ _LONE = re.compile(
 _DEEP = re.compile(rb'(?:\[|\{\s*"[^"\\]{0,80}"\s*:\s*){40}')
 
 
+ROWS_HERE = object()  # stands in an envelope where the rows were
 _ROW_KEYS = ("data", "rows", "examples", "instances", "records", "train", "validation", "test")
 
 
@@ -51,14 +51,13 @@ class JsonRows:
     damaged: Ints
 
 
-def read_json_lines(data: Buffer, where: str, *, path: Path | None = None, pick: Pick | None = None) -> JsonRows:
+def read_json_lines(data: Buffer, where: str, *, path: Path | None = None) -> JsonRows:
     """Read one JSON object a line.
 
     Args:
         data: The decompressed bytes, without a byte order mark.
         where: Name of the file for errors.
         path: The same bytes on disk, if they are: polars reads them without a copy.
-        pick: Chooses columns; the others are not materialised.
 
     Raises:
         InputError: naming the first line that cannot be read.
@@ -68,17 +67,15 @@ def read_json_lines(data: Buffer, where: str, *, path: Path | None = None, pick:
     sample = _sample(mended)
     try:
         if _DEEP.search(sample):
-            return JsonRows(_explained(mended, where, pick), damaged)
+            return JsonRows(_explained(mended, where), damaged)
         schema = _limited(pl.read_ndjson(io.BytesIO(sample), infer_schema_length=None).schema, where)
-        if pick is not None:
-            schema = {name: schema[name] for name in pick(list(schema))}
         return JsonRows(pl.read_ndjson(source, schema=schema), damaged)
     except pl.exceptions.PolarsError:
-        return JsonRows(_explained(mended, where, pick), damaged)
+        return JsonRows(_explained(mended, where), damaged)
 
 
 def rows_of_document(data: Buffer, where: str) -> tuple[list[dict[str, Any]], dict[str, Any] | None]:
-    """Rows of a JSON document, and what surrounds them: `{"data": [...], …}` without the rows, or None for an array.
+    """Rows of a JSON document, and what surrounds them: `{"data": ROWS_HERE, …}`, or None for a bare array.
 
     Raises:
         InputError: broken JSON with its line, or JSON that is not a list of objects.
@@ -94,7 +91,7 @@ def rows_of_document(data: Buffer, where: str) -> tuple[list[dict[str, Any]], di
         lists = [name for name in _ROW_KEYS if isinstance(tree.get(name), list)]
         if len(lists) > 1:
             raise InputError(f"rows under {' and '.join(lists)}", where=where, expected="one list of rows")
-        envelope = {name: None if name in lists else value for name, value in tree.items()} if lists else None
+        envelope = {name: ROWS_HERE if name in lists else value for name, value in tree.items()} if lists else None
         tree = tree[lists[0]] if lists else [tree]
     if not isinstance(tree, list):
         raise InputError("JSON without rows", where=where, expected='a list of objects, or {"data": [...]}')
@@ -186,7 +183,7 @@ def _without_surrogates(line: bytes) -> bytes | None:
     return None
 
 
-def _explained(data: Buffer, where: str, pick: Pick | None) -> pl.DataFrame:
+def _explained(data: Buffer, where: str) -> pl.DataFrame:
     """Read line by line: find the broken line, or the columns whose type changes from row to row."""
     rows: list[dict[str, Any]] = []
     kinds: dict[str, set[str]] = {}
@@ -199,7 +196,7 @@ def _explained(data: Buffer, where: str, pick: Pick | None) -> pl.DataFrame:
         if len(kinds) > MAX_COLUMNS:
             raise too_wide(len(kinds), where)
         rows.append(row)
-    names = list(kinds) if pick is None else pick(list(kinds))
+    names = list(kinds)
     mixed = {name for name in names if len(kinds[name] - {"null"}) > 1}
     nested = {name for name in names if kinds[name] & {"a list", "an object"}}
     lines = b"\n".join(dump_row({name: row.get(name) for name in names}) for row in rows)

@@ -12,7 +12,7 @@ import polars as pl
 from dehusk.core.errors import InputError
 from dehusk.core.messages import Text, say
 from dehusk.core.run import InputRecord
-from dehusk.core.tables import Checks, Ints, Pairs
+from dehusk.core.tables import Checks, Pairs
 from dehusk.io.checks import UNUSABLE, check_pairs
 from dehusk.io.columns import OPTIONAL, optional_columns, prepared, renamed, untouched
 from dehusk.io.files import RawTable, read_raw
@@ -21,6 +21,7 @@ from dehusk.io.prompts import clusters, language
 from dehusk.io.recognise import find_layout
 
 T = TypeVar("T")
+LINKS = ("chosen_row", "rejected_row", "chosen_at", "rejected_at")
 NO_COLUMNS: Mapping[str, str] = MappingProxyType({})
 
 
@@ -66,31 +67,36 @@ def read_pairs(
     raw = read_raw(path)
     frame = prepared(renamed(raw.frame, columns, path), path)
     name, reader, about = find_layout(frame, layout, path)
-    reading = _placed(lambda: reader.read(frame), path)
-    table = _canonical(reading, frame)
-    found = check_pairs(table, _damaged(raw.damaged, table["row"]))
-    lost = found.filter(pl.col("check").is_in(UNUSABLE), pl.col("side") != "prompt")["at"].unique()
-    usable = table.with_row_index("at").filter(~pl.col("at").is_in(lost.implode())).drop("at")
+    reading = placed(lambda: reader.read(frame), path)
+    table = placed(lambda: _canonical(reading, frame), path)
+    found = check_pairs(table, damaged_rows(raw, table["row"]))
+    unusable = pl.col("check").is_in(UNUSABLE) & (pl.col("side") != "prompt")
+    lost = found.filter(unusable)["at"].unique()
     checks = _checks(found, lost, reading.unusable)
+    usable = table.with_row_index("at").filter(~pl.col("at").is_in(lost.implode())).drop("at")
     if not usable.height:
-        why = ", ".join(f"{count} {check}" for check, count in _lost_counts(checks).items())
-        raise InputError("no usable pair", where=path, expected="two different answers a prompt", fix=why and f"look at: {why}")
-    links = ("pair_id", "chosen_row", "rejected_row", "chosen_at", "rejected_at", "prompt", "chosen", "rejected", "weight")
-    origin = Origin(raw, name, dict(columns), reading.used, usable.select(links))
-    pairs = Pairs(usable.drop("chosen_row", "rejected_row", "chosen_at", "rejected_at"))
-    notes = [say("io.layout", layout=name, about=about), *_mapped(columns), *reading.notes, *_notes(raw, pairs, checks)]
+        why = ", ".join(
+            f"{say(f'io.check.{check}').render()} in {count}" for check, count in _lost_counts(checks).items()
+        )
+        raise InputError(f"no usable pair ({why})", where=path, expected="rows with two different answers")
+    links = usable.select("pair_id", *LINKS, "prompt", "chosen", "rejected", "weight")
+    notes = [say("io.layout", layout=name, about=about), *reading.notes, *_notes(raw, usable, checks, columns)]
     record = InputRecord("pairs", path, name, raw.frame.height, raw.sha256, tuple(note.render(lang) for note in notes))
-    return LoadedPairs(pairs, checks, origin, record)
+    origin = Origin(raw, name, dict(columns), reading.used, links)
+    return LoadedPairs(Pairs(usable.drop(LINKS)), checks, origin, record)
 
 
-def _placed(read: Callable[[], T], where: str) -> T:
+def damaged_rows(raw: RawTable, rows: pl.Series) -> pl.Series:
+    """Whether each of these 1-based rows had a lone surrogate, shape (n,)."""
+    return (rows - 1).is_in(pl.Series(raw.damaged, dtype=pl.Int64).implode()).alias("damaged")
+
+
+def placed(read: Callable[[], T], where: str) -> T:
     """Run a layout's reader; its errors get the name of the file, and polars' become one of ours."""
     try:
         return read()
     except InputError as error:
-        raise InputError(
-            error.what, where=where, row=error.row, expected=error.expected, fix=error.fix
-        ) from None
+        raise InputError(error.what, where=where, row=error.row, expected=error.expected, fix=error.fix) from None
     except pl.exceptions.PolarsError as error:
         reason = str(error).splitlines()[0][:160]
         raise InputError(f"values of an unexpected type: {reason}", where=where) from None
@@ -99,28 +105,69 @@ def _placed(read: Callable[[], T], where: str) -> T:
 def _canonical(reading: Reading, raw: pl.DataFrame) -> pl.DataFrame:
     """All columns of `Pairs` for every pair read, usable or not, with the links to the raw rows."""
     frame = reading.frame
-    links = [
-        frame[name] if name in frame.columns else pl.Series(name, [None] * frame.height, dtype=pl.Int64)
-        for name in ("chosen_row", "rejected_row", "chosen_at", "rejected_at")
-    ]
+    links = frame.select("chosen_row", "rejected_row", *(_or_null(frame, name, pl.Int64) for name in LINKS[2:]))
     texts = frame.select(pl.col("prompt", "chosen", "rejected").cast(pl.String).fill_null(""))
-    rows = raw[frame["chosen_row"].to_list()] if frame.height != raw.height else raw
+    rows = raw[frame["chosen_row"]]
     given = optional_columns(rows)
-    given |= {name: frame[name].cast(_dtype(name), strict=False) for name in OPTIONAL if name in frame.columns}
-    extras = untouched(rows, {*Pairs_names(), *reading.used, "at", "chosen_row", "rejected_row", "chosen_at", "rejected_at"})
-    numbered = pl.DataFrame([(links[0] + 1).alias("row"), texts["prompt"]]).with_columns(*links)
-    weight = given.pop("weight", pl.Series("weight", [None] * frame.height, dtype=pl.Float64))
+    given |= {name: frame[name] for name in OPTIONAL if name in frame.columns}
+    weight = given.pop("weight", pl.Series("weight", [1.0] * frame.height, dtype=pl.Float64)).fill_null(1.0)
     spoken = given.pop("lang", pl.Series("lang", [None] * frame.height, dtype=pl.String))
-    return pl.DataFrame(
-        [
-            _ids(numbered),
-            numbered["row"],
-            *texts,
-            weight.fill_null(1.0).alias("weight"),
-            clusters(texts["prompt"]),
-            *given.values(),
-            texts.select(pl.coalesce(pl.lit(spoken), language("prompt", "chosen")).alias("lang")).to_series(),
-            *links,
-            *extras,
-        ]
+    lang = texts.select(pl.coalesce(pl.lit(spoken), language("prompt", "chosen")).alias("lang"))
+    ids = links.select(_pair_id(), (pl.col("chosen_row") + 1).alias("row"))
+    extras = untouched(rows, {*(column.name for column in Pairs.columns), *reading.used, *LINKS, "at"})
+    group = clusters(texts["prompt"])
+    return pl.concat(
+        [ids, texts, pl.DataFrame([weight, group, *given.values()]), lang, links, extras], how="horizontal"
     )
+
+
+def _or_null(frame: pl.DataFrame, name: str, dtype: type[pl.DataType]) -> pl.Expr:
+    return pl.col(name).cast(dtype) if name in frame.columns else pl.lit(None, dtype).alias(name)
+
+
+def _pair_id() -> pl.Expr:
+    """The 1-based row; with the positions of the two answers, or the second row, where the row does not tell."""
+    first, second = pl.col("chosen_row") + 1, pl.col("rejected_row") + 1
+    listed = pl.format("p{}.{}-{}", first, pl.col("chosen_at").fill_null(-1) + 1, pl.col("rejected_at") + 1)
+    return (
+        pl.when(pl.col("rejected_at").is_not_null())
+        .then(listed)
+        .when(first == second)
+        .then(pl.format("p{}", first))
+        .otherwise(pl.format("p{}-{}", first, second))
+        .alias("pair_id")
+    )
+
+
+def _checks(found: pl.DataFrame, lost: pl.Series, unusable: pl.DataFrame) -> Checks:
+    """What was noticed on pairs, and the rows without a preference, in the order of the file."""
+    noticed = found.select("row", "check", "side", kept=~pl.col("at").is_in(lost.implode()))
+    without = unusable.select(
+        pl.col("row") + 1, "check", pl.lit("pair").alias("side"), pl.lit(value=False).alias("kept")
+    )
+    return Checks(pl.concat([noticed, without]).sort("row", maintain_order=True))
+
+
+def _notes(raw: RawTable, frame: pl.DataFrame, checks: Checks, columns: Mapping[str, str]) -> list[Text]:
+    """What else was mapped, found, mended or left out."""
+    notes = [say("io.mapped", column=column, name=name) for name, column in columns.items()]
+    known = [name for name in OPTIONAL if name in frame.columns and name not in ("lang", "weight")]
+    if known:
+        notes.append(say("io.optional", columns=", ".join(known)))
+    if len(raw.damaged):
+        notes.append(say("io.surrogates", count=len(raw.damaged)))
+    if not raw.sha256:
+        notes.append(say("io.no_hash"))
+    without = int((frame["prompt"] == "").sum())
+    if without:
+        notes.append(say("io.no_prompt", count=without))
+    for check, count in _lost_counts(checks).items():
+        notes.append(say("io.left_out", count=count, reason=say(f"io.check.{check}")))
+    return notes
+
+
+def _lost_counts(checks: Checks) -> dict[str, int]:
+    """Number of rows left out for each reason (rows of a list-wise file count once)."""
+    lost = checks.frame.filter(~pl.col("kept"), pl.col("check").is_in((*UNUSABLE, "tie", "unpaired")))
+    counts = lost.group_by("check", maintain_order=True).agg(pl.col("row").n_unique())
+    return dict(counts.iter_rows())

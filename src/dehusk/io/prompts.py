@@ -6,8 +6,8 @@ from hashlib import blake2b
 
 import polars as pl
 
-HAN_SHARE, LATIN_SHARE = 0.15, 0.4  # of the characters, spaces aside
-_LOOKED_AT = 400  # characters of a text that decide its language
+HAN_SHARE, LATIN_SHARE = 0.15, 0.4  # of the characters
+_LOOKED_AT = 200  # characters of a text that decide its language
 
 
 def clusters(prompts: pl.Series) -> pl.Series:
@@ -27,7 +27,7 @@ def clusters(prompts: pl.Series) -> pl.Series:
 def language(*texts: str) -> pl.Expr:
     """Language of some text columns read together: "zh", "en", or null where neither script has enough of a share."""
     text = pl.concat_str([pl.col(name).str.head(_LOOKED_AT) for name in texts], ignore_nulls=True)
-    total = text.str.count_matches(r"\S").cast(pl.Float64)
+    total = text.str.len_chars().cast(pl.Float64)
     han = text.str.count_matches(r"\p{Han}") / total
     latin = text.str.count_matches(r"[A-Za-z]") / total
     kana = text.str.contains(r"[\u3041-\u30ff\uac00-\ud7a3]")

@@ -13,7 +13,7 @@ from typing import TypeVar
 import polars as pl
 
 from dehusk.core.errors import InputError
-from dehusk.io.json_rows import MAX_COLUMNS, Pick, too_wide
+from dehusk.io.json_rows import MAX_COLUMNS, too_wide
 
 T = TypeVar("T")
 
@@ -38,12 +38,9 @@ def read_csv(data: bytes, where: str, suffix: str) -> pl.DataFrame:
         raise _explained(data, where, separator, error) from None
 
 
-def read_parquet(path: Path, pick: Pick | None) -> pl.DataFrame:
-    """Read Parquet, only the columns that `pick` chooses."""
-    if pick is None:
-        return _guarded(lambda: pl.read_parquet(path), str(path))
-    names = pick(list(_guarded(lambda: pl.read_parquet_schema(path), str(path))))
-    return _guarded(lambda: pl.read_parquet(path, columns=names), str(path))
+def read_parquet(path: Path) -> pl.DataFrame:
+    """Read Parquet."""
+    return _guarded(lambda: pl.read_parquet(path), str(path))
 
 
 def read_arrow(path: Path) -> pl.DataFrame:

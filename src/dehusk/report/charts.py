@@ -15,6 +15,7 @@ from dehusk.report.details import StagePoint, second_reading
 from dehusk.report.wording import finite, is_change, reference_of
 
 FOREST_ROWS = 40
+SECOND = ("length_matched", "length_conditional", "adjusted")  # readings that may be drawn beside the first
 CHART_TOP, CHART_BOTTOM = 18.0, 92.0  # pixels between which a stage chart is drawn
 
 
@@ -42,7 +43,7 @@ def axis(values: Iterable[float]) -> Axis:
     low, high = min(found), max(found)
     room = 0.04 * (high - low) or 0.05 * abs(high) or 1.0
     low, high = low - room, high + room
-    rough = (high - low) / 5
+    rough = (high - low) / 6
     size = 10.0 ** math.floor(math.log10(rough))
     step = next((size * times for times in (1, 2, 5) if size * times >= rough), 10 * size)
     bare = Axis(low, high, ())
@@ -79,7 +80,7 @@ class Forest:
     axis: Axis
     reference: float | None
     rows: tuple[ForestRow, ...]
-    readings: tuple[str, ...]  # names of the second readings drawn
+    second: str | None  # name of the second reading drawn
     left_out: int
 
 
@@ -93,18 +94,20 @@ def forests(findings: Sequence[Finding]) -> tuple[Forest, ...]:
 
 
 def _forest(unit: str, findings: list[Finding]) -> Forest:
-    drawn = [(one, one.estimate, second_reading(one)) for one in findings[:FOREST_ROWS] if one.estimate is not None]
+    chosen = findings[:FOREST_ROWS]
+    times = {key: sum(second_reading(one, key) is not None for one in chosen) for key in SECOND}
+    key = max(SECOND, key=lambda name: times[name])
+    drawn = [(one, one.estimate, second_reading(one, key)) for one in chosen if one.estimate is not None]
     drawn.sort(key=lambda row: -row[1].value)
-    estimates = [one for _, first, (_, second) in drawn for one in (first, second) if one is not None]
+    estimates = [one for _, first, second in drawn for one in (first, second) if one is not None]
     signed = any(is_change(one) for one in findings)
     reference = reference_of(unit, signed=signed)
     scale = axis([*_extent(estimates), *([] if reference is None else [reference])])
     rows = tuple(
         ForestRow(one, first, _mark(first, scale), second, None if second is None else _mark(second, scale))
-        for one, first, (_, second) in drawn
+        for one, first, second in drawn
     )
-    readings = tuple(dict.fromkeys(name for _, _, (name, second) in drawn if second is not None))
-    return Forest(unit, signed, scale, reference, rows, readings, len(findings) - len(rows))
+    return Forest(unit, signed, scale, reference, rows, key if times[key] else None, len(findings) - len(rows))
 
 
 def _extent(estimates: list[Estimate]) -> list[float]:

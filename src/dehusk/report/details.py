@@ -17,8 +17,6 @@ from dehusk.core.findings import Estimate, Finding
 from dehusk.core.messages import Text, label
 from dehusk.report.wording import ABSENT, finite, interval, is_change, is_signed, number, word, word_or_itself
 
-# The second reading drawn beside the first, in order of preference.
-SECOND = ("length_matched", "adjusted", "length_conditional")
 _UNSHOWN = frozenset({"reading", "subset", "part"})  # told by the sentence and the heading
 _FEATURES = frozenset({"features", "collinear_with"})  # keys whose strings are names of features
 _MOST = 20  # items of one list or mapping that are shown
@@ -82,15 +80,12 @@ def details_of(finding: Finding, lang: str) -> Details:
     return Details(seconds, stages, terms, sheets, facts)
 
 
-def second_reading(finding: Finding) -> tuple[str, Estimate | None]:
-    """The second reading that shares the unit of the finding's estimate, with its key."""
-    for key in SECOND:
-        found = finding.details.get(key)
-        if not isinstance(found, Estimate) or finite(found.value) is None or finding.estimate is None:
-            continue
-        if found.unit == finding.estimate.unit:
-            return key, found
-    return "", None
+def second_reading(finding: Finding, key: str) -> Estimate | None:
+    """The reading called `key`, if it is an estimate in the unit of the finding's own."""
+    found = finding.details.get(key)
+    if not isinstance(found, Estimate) or finite(found.value) is None or finding.estimate is None:
+        return None
+    return found if found.unit == finding.estimate.unit else None
 
 
 def _estimates(value: Any, keys: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Estimate]]:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache, partial
 from importlib import resources
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 
 from dehusk.core.findings import STAGES, VERDICTS, Audit, Evidence, Finding
@@ -20,7 +21,7 @@ from dehusk.report import wording
 from dehusk.report.charts import FOREST_ROWS, forests, stage_chart
 from dehusk.report.details import details_of
 from dehusk.report.excerpts import excerpts
-from dehusk.report.story import by_stage, ranked, subject, three_sentences
+from dehusk.report.story import SERIOUS, by_stage, ranked, subject, three_sentences
 from dehusk.report.trace_view import trace_view
 
 MOST_BYTES = 1_000_000
@@ -34,10 +35,17 @@ class Budget:
 
     excerpt: int  # characters of each field of a piece of evidence; 0 leaves evidence out
     rows: int  # of every table
-    cards: int  # of every probe
+    serious: int  # cards of every probe for what fails or warns
+    informing: int  # cards of every probe for what informs; the rest is in a table
 
 
-_BUDGETS = (Budget(900, 600, 80), Budget(360, 600, 80), Budget(140, 600, 80), Budget(140, 300, 24), Budget(0, 100, 6))
+_BUDGETS = (
+    Budget(900, 600, 60, 12),
+    Budget(420, 600, 60, 12),
+    Budget(200, 600, 40, 6),
+    Budget(120, 300, 16, 3),
+    Budget(0, 100, 6, 0),
+)
 
 
 def to_html(audit: Audit, lang: str = "en") -> str:
@@ -102,6 +110,12 @@ def _words(lang: str) -> dict[str, Any]:
     }
 
 
+def _with_cards(told: list[Finding], budget: Budget) -> int:
+    """How many of a probe's findings, the most serious first, are shown as cards."""
+    serious = sum(finding.verdict in SERIOUS for finding in told)
+    return min(serious, budget.serious) if serious > budget.serious else min(len(told), serious + budget.informing)
+
+
 class Shelf:
     """The evidence by id; each piece is shown in full once and linked to afterwards."""
 
@@ -130,6 +144,11 @@ def _asset(name: str) -> str:
     return resources.files("dehusk.report").joinpath("page", name).read_text("utf-8")
 
 
+def _template(name: str) -> str:
+    """A template without its indentation, which is for its writers and a tenth of the page."""
+    return re.sub(r"^[ \t]+", "", _asset(name), flags=re.MULTILINE)
+
+
 @cache
 def _environment() -> Environment:
     def finalize(value: Any) -> Any:
@@ -139,12 +158,11 @@ def _environment() -> Environment:
         return wording.shorten(wording.visible(value), _LONGEST)
 
     environment = Environment(
-        loader=PackageLoader("dehusk.report", "page"),
+        loader=FunctionLoader(_template),
         autoescape=True,
         undefined=StrictUndefined,
         finalize=finalize,
         trim_blocks=True,
-        lstrip_blocks=True,
     )
     environment.globals.update(
         number=wording.number,
@@ -159,6 +177,7 @@ def _environment() -> Environment:
         forest_rows=FOREST_ROWS,
         one_line=wording.one_line,
         tick=wording.tick,
+        with_cards=_with_cards,
         written=_written,
     )
     environment.filters["trusted"] = Markup

@@ -6,7 +6,7 @@ import re
 
 from dehusk.core.findings import Audit, Finding
 from dehusk.core.messages import Text, label, say
-from dehusk.report.story import subject, three_sentences, worth_reading
+from dehusk.report.story import advised, subject, three_sentences, worth_reading
 from dehusk.report.trace_view import TraceCell, TraceView, trace_view
 from dehusk.report.wording import ABSENT, chance, interval, is_change, number, one_line, probe_title, word
 
@@ -31,7 +31,10 @@ def to_markdown(audit: Audit, lang: str = "en") -> str:
             parts.append(t("markdown.more", count=view.total - len(view.lines)))
     told = worth_reading(audit, _FINDINGS)
     if told:
-        parts += [f"### {t('markdown.findings')}", "\n".join(_item(finding, lang) for finding in told)]
+        parts += [
+            f"### {t('markdown.findings')}",
+            "\n".join(_item(finding, remedy, lang) for finding, remedy in advised(told)),
+        ]
         left = len(worth_reading(audit, len(audit.findings))) - len(told)
         parts += [t("markdown.more", count=left)] if left else []
     if audit.skipped:
@@ -53,10 +56,9 @@ def _said(text: Text, lang: str) -> str:
     return escaped(text.render(lang))
 
 
-def _item(finding: Finding, lang: str) -> str:
+def _item(finding: Finding, remedy: Text | None, lang: str) -> str:
     about, sentence = subject(finding, lang), finding.sentence.render(lang)
     lead = f"- **{word('verdict', finding.verdict, lang)}** · " + ("" if about in sentence else f"{escaped(about)}: ")
-    remedy = finding.remedy
     advice = f" **{_said(say('report.finding.remedy'), lang)}** {_said(remedy, lang)}" if remedy else ""
     return lead + escaped(sentence) + _bracket(finding) + advice
 

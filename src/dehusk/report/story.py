@@ -67,6 +67,17 @@ def worth_reading(audit: Audit, most: int) -> list[Finding]:
     return (serious or order)[:most]
 
 
+def advised(findings: Iterable[Finding]) -> list[tuple[Finding, Text | None]]:
+    """Each finding with its remedy, a remedy in the same words only the first time."""
+    given: set[str] = set()
+    told: list[tuple[Finding, Text | None]] = []
+    for finding in findings:
+        words = finding.remedy.render() if finding.remedy else ""
+        told.append((finding, None if words in given else finding.remedy))
+        given.add(words)
+    return told
+
+
 def by_stage(findings: Iterable[Finding]) -> dict[str, dict[str, list[Finding]]]:
     """Findings under stage and probe: stages in pipeline order, probes as met, findings ranked."""
     grouped: dict[str, dict[str, list[Finding]]] = {}

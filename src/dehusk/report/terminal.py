@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from rich import box
 from rich.console import Group, RenderableType
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
 from dehusk.core.findings import Audit, Finding
+from dehusk.core.messages import Text as Message
 from dehusk.core.messages import label, say
-from dehusk.report.story import subject, three_sentences, worth_reading
+from dehusk.report.story import advised, subject, three_sentences, worth_reading
 from dehusk.report.trace_view import TraceCell, TraceView, trace_view
 from dehusk.report.wording import ABSENT, chance, decided, interval, is_change, number, one_line, probe_title, word
 
@@ -40,36 +42,39 @@ def to_text(audit: Audit, lang: str = "en") -> RenderableType:
         parts += [Text(t("terminal.more", count=left), style="dim")] if left else []
     told = worth_reading(audit, _FINDINGS)
     if told:
-        parts += [title("markdown.findings"), *(_finding(finding, lang) for finding in told)]
+        parts.append(title("markdown.findings"))
+        for finding, remedy in advised(told):
+            parts += _finding(finding, remedy, lang)
         left = len(worth_reading(audit, len(audit.findings))) - len(told)
         parts += [Text(t("terminal.more", count=left), style="dim")] if left else []
     if audit.skipped:
         parts.append(title("skipped.title"))
         parts += [
-            Text.assemble(
-                "  ", (one_line(probe_title(one.probe, lang), 120), "bold"), f"  {one_line(one.needs.render(lang))}"
+            _indented(
+                Text.assemble((one_line(probe_title(one.probe, lang)), "bold"), "  ", one_line(one.needs.render(lang)))
             )
             for one in audit.skipped
         ]
     return Group(*parts)
 
 
-def _finding(finding: Finding, lang: str) -> Text:
-
-    line = Text("  ")
-    line.append(word("verdict", finding.verdict, lang), style=_STYLES[finding.verdict])
-    line.append(f"  {one_line(subject(finding, lang), 120)}", style="bold")
+def _finding(finding: Finding, remedy: Message | None, lang: str) -> list[RenderableType]:
+    head = Text(word("verdict", finding.verdict, lang), style=_STYLES[finding.verdict])
+    head.append(f"  {one_line(subject(finding, lang), 120)}", style="bold")
     if finding.estimate is not None:
-        estimate = finding.estimate
-        sign = is_change(finding)
+        estimate, sign = finding.estimate, is_change(finding)
         said = f"{number(estimate.value, estimate.unit, signed=sign)} {interval(estimate, signed=sign)}"
-        line.append(f"  {said} n={estimate.n:,}", style="cyan")
-        line.append(f" {chance('q', finding.q)}", style="dim")
-    line.append(f"\n    {one_line(finding.sentence.render(lang))}")
-    if finding.remedy is not None:
-        line.append(f"\n    {say('report.finding.remedy').render(lang)} ", style="bold")
-        line.append(one_line(finding.remedy.render(lang)))
-    return line
+        head.append(f"  {said} n={estimate.n:,}", style="cyan")
+        head.append(f" {chance('q', finding.q)}", style="dim")
+    lines = [Text(one_line(finding.sentence.render(lang)))]
+    if remedy is not None:
+        lead = say("report.finding.remedy").render(lang)
+        lines.append(Text.assemble((lead, "bold"), " ", one_line(remedy.render(lang))))
+    return [_indented(head), *(_indented(line, 4) for line in lines)]
+
+
+def _indented(line: Text, by: int = 2) -> RenderableType:
+    return Padding(line, (0, 0, 0, by), expand=False)
 
 
 def _table(view: TraceView, lang: str) -> RenderableType:

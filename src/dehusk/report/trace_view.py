@@ -9,7 +9,7 @@ from dehusk.core.findings import STAGES, VERDICTS, Estimate, TraceRow
 from dehusk.core.messages import Text, say
 from dehusk.report.wording import reference_of
 
-# The readings of a cell in the order they are shown; others follow as they come.
+# The readings a trace has room for, in the order they are shown; the others are told with the finding.
 READINGS = ("raw", "adjusted", "length_conditional", "length_matched")
 
 
@@ -68,7 +68,7 @@ def trace_view(trace: tuple[TraceRow, ...], lang: str, most: int) -> TraceView:
 
 def _readings(trace: tuple[TraceRow, ...], stage: str) -> tuple[str, ...]:
     found = dict.fromkeys(name for row in trace if isinstance(cell := row.cells.get(stage), Mapping) for name in cell)
-    return *(name for name in READINGS if name in found), *(name for name in found if name not in READINGS)
+    return tuple(name for name in READINGS if name in found) or tuple(found)
 
 
 def _cell(row: TraceRow, column: TraceColumn, notes: dict[str, int], lang: str) -> TraceCell:

@@ -83,11 +83,12 @@ def equal_count_strata(x: Floats, *, size: int = 80, least: int = 5, most: int =
     return np.searchsorted(edges, x, side="left").astype(np.int64)
 
 
-def length_strata(lengths: Floats, *, widest: float = 1.5) -> Ints:
+def length_strata(lengths: Floats, kinds: Bools | None = None, *, widest: float = 1.5) -> Ints:
     """Strata of nearly equal length: equal counts, and cut further where a stratum is too wide.
 
     Args:
         lengths: Non-negative, shape (n,).
+        kinds: Two kinds of text that share no stratum, such as languages, shape (n,); one kind when absent.
         widest: Largest ratio of two lengths in one stratum (lengths below 1 count as 1).
 
     Returns:
@@ -97,7 +98,14 @@ def length_strata(lengths: Floats, *, widest: float = 1.5) -> Ints:
     [0, 1, 2, 3, 4]
     >>> length_strata(np.repeat([10.0, 500.0], 200))[[0, 199, 200, 399]].tolist()
     [0, 0, 1, 1]
+    >>> length_strata(np.repeat(10.0, 200), np.arange(200) < 100)[[0, 199]].tolist()
+    [1, 0]
     """
+    if kinds is not None and kinds.any() and not kinds.all():
+        strata = np.empty(lengths.size, dtype=np.int64)
+        strata[~kinds] = length_strata(lengths[~kinds], widest=widest)
+        strata[kinds] = length_strata(lengths[kinds], widest=widest) + strata[~kinds].max() + 1
+        return strata
     strata = equal_count_strata(lengths)
     logs = np.log(np.maximum(lengths, 1.0))
     shortest = np.full(int(strata.max()) + 1, np.inf)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
 from dehusk.audit.data.contrast import SHIFT_UNIT, Contrast, adjusted, contrast, estimate
-from dehusk.audit.data.length import LENGTHS, longer_wins
+from dehusk.audit.data.length import LENGTHS, longer_wins, readings
 from dehusk.audit.data.strata import Parts
 from dehusk.core.errors import NotEnoughData
 from dehusk.core.findings import Estimate, Finding, Verdict
@@ -45,22 +45,30 @@ def association(pairs: Pairs, measures: Measures, *, q: float = 0.05) -> Iterato
     tested = (differing >= FEWEST_DIFFERING) & ~np.isnan(found.shift.p)
     if not tested.all():
         yield _too_rare([found.features[k].name for k in np.flatnonzero(~tested)])
-    rates = false_discovery_rates(found, tested)
+    lengths = readings(pairs, measures)
+    rates, length_rates = false_discovery_rates(found, tested, [reading.estimate.p for reading in lengths])
     parts = Parts(pairs, measures, [found.features[k] for k in np.flatnonzero(tested)])
     joint = _joint(pairs, measures, found, tested)
     for k in np.flatnonzero(tested):
         yield _finding(found, int(k), float(rates[k]), q, parts, joint)
     yield from parts.turned(q, LARGE_SHIFT / 2)
-    yield from longer_wins(pairs, measures)
+    yield from longer_wins(lengths, length_rates)
 
 
-def false_discovery_rates(found: Contrast, tested: np.ndarray[Any, np.dtype[np.bool_]]) -> Floats:
-    """Adjusted p of each feature, shape (k,); declared and mined ones are two families, untested ones in none."""
+def false_discovery_rates(
+    found: Contrast, tested: np.ndarray[Any, np.dtype[np.bool_]], lengths: Sequence[float | None]
+) -> tuple[Floats, Floats]:
+    """Adjusted p of each feature, shape (k,), and of each length rule, shape (r,).
+
+    Declared features and the rules of length are one family, mined features another; untested ones are in none.
+    """
     rates = np.full(len(found.features), np.nan)
+    p = np.where(tested, found.shift.p, np.nan)
     mined = np.array([feature.mined for feature in found.features])
-    for family in (mined, ~mined):
-        rates[family] = benjamini_hochberg(np.where(tested, found.shift.p, np.nan)[family])
-    return rates
+    rates[mined] = benjamini_hochberg(p[mined])
+    declared = benjamini_hochberg(np.concatenate([p[~mined], np.array(lengths, dtype=np.float64)]))
+    rates[~mined], of_lengths = np.split(declared, [int((~mined).sum())])
+    return rates, of_lengths
 
 
 def _joint(

@@ -6,21 +6,20 @@ import math
 from collections.abc import Iterator
 
 import numpy as np
-import polars as pl
 
 from dehusk.audit.data.votes import from_repeats, from_votes
 from dehusk.core.errors import NotEnoughData
 from dehusk.core.findings import Estimate, Finding
 from dehusk.core.kinds import probes
 from dehusk.core.messages import say
-from dehusk.core.tables import Checks, Pairs
+from dehusk.core.tables import Pairs
 from dehusk.stats.ranking import mean_shares
 
 FEWEST = 20  # comparisons judged more than once
 
 
 @probes.add("data.ceiling")
-def ceiling(pairs: Pairs, checks: Checks) -> Iterator[Finding]:
+def ceiling(pairs: Pairs) -> Iterator[Finding]:
     """The accuracy no reward model can beat on such labels, from comparisons that were judged more than once.
 
     Two labellers who agree with chance a leave at most (1 + sqrt(2a − 1)) / 2 for any predictor of a third label; that
@@ -28,13 +27,11 @@ def ceiling(pairs: Pairs, checks: Checks) -> Iterator[Finding]:
 
     Args:
         pairs: The preference pairs, votes or repeats among them.
-        checks: Where dropped duplicates are counted: each is a second judgement that agreed.
 
     Raises:
         NotEnoughData: with fewer than 20 comparisons judged twice.
     """
-    dropped = checks.frame.filter((pl.col("check") == "duplicate") & ~pl.col("kept"))["row"].n_unique()
-    for source, found in (("votes", from_votes(pairs)), ("repeats", from_repeats(pairs, dropped))):
+    for source, found in (("votes", from_votes(pairs)), ("repeats", from_repeats(pairs))):
         if found is None or found.first.size < FEWEST:
             continue
         effects = mean_shares(1 - found.disagreement()[:, None], found.clusters)

@@ -44,6 +44,8 @@ LIMITS: Mapping[str, Limits] = MappingProxyType(
         "mixed_encoding": Limits(0.005),
         "lone_surrogate": Limits(0.005),
         "common_prefix": Limits(0.01),
+        "tie": Limits(float("inf")),  # no defect, but no preference either
+        "unpaired": Limits(float("inf")),
     }
 )
 OTHER = Limits(0.05)

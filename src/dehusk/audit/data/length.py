@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -13,7 +13,6 @@ from dehusk.audit.data.strata import Level, levels
 from dehusk.core.findings import VERDICTS, Estimate, Finding, Verdict
 from dehusk.core.messages import say
 from dehusk.core.tables import Floats, Ints, Measures, Pairs
-from dehusk.stats.multiplicity import benjamini_hochberg
 from dehusk.stats.ranking import win_shares
 
 # Share of the winning direction and its Wilson bound from which a rule of thumb is a warning, or a failure.
@@ -22,7 +21,9 @@ WARN, WARN_BOUND, FAIL, FAIL_BOUND, ENOUGH = 0.60, 0.55, 0.70, 0.60, 100
 
 
 @dataclass(frozen=True)
-class _Reading:
+class Reading:
+    """One test of the rule: its unit, the part of the data (None: all of it), and what came out."""
+
     unit: str
     level: Level | None
     estimate: Estimate
@@ -30,22 +31,27 @@ class _Reading:
     ties: int
 
 
-def longer_wins(pairs: Pairs, measures: Measures) -> Iterator[Finding]:
-    """Accuracy of "choose the longer one" among pairs of unequal length: overall, and where a part is worse."""
-    readings = list(_readings(pairs, _characters(pairs), "characters"))
+def readings(pairs: Pairs, measures: Measures) -> list[Reading]:
+    """How often the longer one is chosen among pairs of unequal length, overall and by part, one test each."""
+    found = list(_readings(pairs, _characters(pairs), "characters"))
     if "words" in {feature.name for feature in measures.on("chosen")}:
         words = measures.values("chosen", "words") - measures.values("rejected", "words")
-        readings += _readings(pairs, words, "words")
-    significance = benjamini_hochberg(np.array([reading.estimate.p for reading in readings], dtype=np.float64))
+        found += _readings(pairs, words, "words")
+    return found
+
+
+def longer_wins(found: Sequence[Reading], rates: Floats) -> Iterator[Finding]:
+    """One finding a unit for the whole, and one for each part that is worse or turns around.
+
+    Args:
+        found: What `readings` gave, r of them.
+        rates: Their false-discovery rates, shape (r,).
+    """
     for unit in LENGTHS:
-        found = [
-            _finding(reading, float(q))
-            for reading, q in zip(readings, significance, strict=True)
-            if reading.unit == unit
-        ]
-        parts = [finding for finding in found if finding.details["part"]]
+        told = [_finding(one, float(q)) for one, q in zip(found, rates, strict=True) if one.unit == unit]
+        parts = [finding for finding in told if finding.details["part"]]
         by = [{**finding.details["part"], "estimate": finding.estimate} for finding in parts]
-        for finding in found:
+        for finding in told:
             if finding not in parts:
                 overall = replace(finding, details={**finding.details, "by": by})
                 yield overall
@@ -65,7 +71,7 @@ def _characters(pairs: Pairs) -> Floats:
     return (sides["chosen"] - sides["rejected"]).to_numpy()
 
 
-def _readings(pairs: Pairs, difference: Floats, unit: str) -> Iterator[_Reading]:
+def _readings(pairs: Pairs, difference: Floats, unit: str) -> Iterator[Reading]:
     everything = np.arange(len(pairs))
     for level in (None, *levels(pairs)):
         rows = everything if level is None else level.rows
@@ -73,7 +79,7 @@ def _readings(pairs: Pairs, difference: Floats, unit: str) -> Iterator[_Reading]
         if share is not None:
             known = ~np.isnan(difference[rows])
             ties = int((difference[rows] == 0).sum())
-            yield _Reading(unit, level, share, int(known.sum()) - ties, ties)
+            yield Reading(unit, level, share, int(known.sum()) - ties, ties)
 
 
 def _share(pairs: Pairs, difference: Floats, rows: Ints) -> Estimate | None:
@@ -86,7 +92,7 @@ def _share(pairs: Pairs, difference: Floats, rows: Ints) -> Estimate | None:
     return Estimate(value, low, high, int(shares.n[0]), "share of pairs", method, p)
 
 
-def _verdict(reading: _Reading, q: float) -> Verdict:
+def _verdict(reading: Reading, q: float) -> Verdict:
     number = reading.estimate
     share = max(number.value, 1 - number.value)
     bound = max(number.low, 1 - number.high)
@@ -99,7 +105,7 @@ def _verdict(reading: _Reading, q: float) -> Verdict:
     return "warn" if share >= WARN and bound > WARN_BOUND else "inform"
 
 
-def _finding(reading: _Reading, q: float) -> Finding:
+def _finding(reading: Reading, q: float) -> Finding:
     number, verdict = reading.estimate, _verdict(reading, q)
     longer = number.value >= 0.5
     place = say("data.length.everywhere")

@@ -24,6 +24,9 @@ from dehusk.stats.regression import paired_logit
 from dehusk.stats.ridge import cross_fitted_ridge, masked_ridge
 
 WARN, FAIL = 0.75, 0.90
+# p above which "better than chance" is not said. Folds that were fitted on each other lean together: without an effect
+# their share varies up to sqrt(2) times as much as a count would, so this is about 0.003 in truth.
+CHANCE = 1e-4
 FOLDS, FEWEST_PROMPTS, SHOWN = 5, 50, 20
 PENALTIES = (1.0, 3.0, 10.0)  # of the mean squared length of a difference; real files choose among these
 CURVE = (100, 300, 1000)
@@ -76,7 +79,7 @@ def _held_out_logit(x: Floats, folds: Ints) -> Floats:
 def _within(margins: Floats, clusters: Ints) -> Estimate:
     shares = win_shares(np.round(margins, 9)[:, None], clusters)
     value, low, high, p = (float(array[0]) for array in shares[:4])
-    return Estimate(value, low, high, int(shares.n[0]), "AUC within pairs", "5 folds by prompt, Wilson interval", p)
+    return Estimate(value, low, high, int(shares.n[0]), "AUC within pairs", "5 folds by prompt, Wilson interval given the fits", p)
 
 
 def _wording(pairs: Pairs, rows: Ints, folds: Ints, rng: np.random.Generator) -> Finding | None:
@@ -171,7 +174,7 @@ def _verdict(number: Estimate) -> Verdict:
         return "fail"
     if number.value >= WARN and number.low >= WARN - 0.05:
         return "warn"
-    return "inform" if number.low > 0.5 else "pass"
+    return "inform" if number.low > 0.5 and number.p is not None and number.p <= CHANCE else "pass"
 
 
 def _finding(reading: str, number: Estimate, details: dict[str, Any]) -> Finding:

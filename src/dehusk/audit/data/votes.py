@@ -40,13 +40,8 @@ def from_votes(pairs: Pairs) -> Repeats | None:
     return None
 
 
-def from_repeats(pairs: Pairs, agreed: int = 0) -> Repeats | None:
-    """Votes from pairs of the same prompt and the same two answers; None where none stands twice.
-
-    Args:
-        pairs: The pairs that were kept.
-        agreed: Rows left out because they repeat another with the same label; each counts as one agreeing comparison.
-    """
+def from_repeats(pairs: Pairs) -> Repeats | None:
+    """Votes from pairs of the same prompt and the same two answers; None where none stands twice."""
     first = pl.min_horizontal("chosen", "rejected")
     second = pl.max_horizontal("chosen", "rejected")
     repeated = (
@@ -59,13 +54,7 @@ def from_repeats(pairs: Pairs, agreed: int = 0) -> Repeats | None:
     )
     if not repeated.height:
         return None
-    twice = np.full(agreed, 2.0)
-    alone = np.arange(agreed) + int(pairs.groups.max()) + 1
-    return Repeats(
-        np.concatenate([repeated["won"].to_numpy(), twice]),
-        np.concatenate([repeated["total"].to_numpy(), twice]),
-        np.concatenate([repeated["cluster"].to_numpy(), alone]),
-    )
+    return Repeats(repeated["won"].to_numpy(), repeated["total"].to_numpy(), repeated["cluster"].to_numpy())
 
 
 def _plain(column: pl.Series) -> list[object]:

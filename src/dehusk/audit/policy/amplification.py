@@ -14,6 +14,7 @@ from dehusk.core.kinds import probes
 from dehusk.core.messages import Text, say
 from dehusk.core.tables import Measures, Responses
 
+FOUND = ("kind", "position", "variants", "related")  # what a miner says of its feature
 _RATIO, _RATE = 2.0, 0.01  # STAGE-AMP: the rate at least doubled, surely, and is worth a reader's time
 
 
@@ -158,9 +159,10 @@ def _sentence(growth: Growth, stages: tuple[str, ...]) -> Text:
 
 
 def _details(growth: Growth, levels: list[list[dict[str, Any]]], steps: list[dict[str, Any]]) -> dict[str, Any]:
-    change = growth.change
+    change, feature = growth.change, growth.reads[0].feature
     stages = levels[0]
     details: dict[str, Any] = {"reading": growth.reads[0].kind, "left_out": change.left_out}
+    details |= {key: feature.details[key] for key in FOUND if key in feature.details}
     if len(growth.changes) > 1:
         second = growth.changes[1]
         stages = [row | {"mean": mean["mean"]} for row, mean in zip(levels[0], levels[1], strict=True)]

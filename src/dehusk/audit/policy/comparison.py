@@ -26,6 +26,7 @@ from dehusk.stats.matching import (
 )
 from dehusk.stats.multiplicity import benjamini_hochberg
 from dehusk.text.canonical import END, START, canonical
+from dehusk.text.language import mainly_chinese
 
 Kind = Literal["rate", "mean"]
 LEAST_PROMPTS = 10
@@ -126,6 +127,11 @@ class Comparison:
         """Length of each answer in characters, shape (n,)."""
         return self.responses.frame["response"].str.len_chars().cast(pl.Float64).to_numpy()
 
+    @cached_property
+    def chinese(self) -> Bools:
+        """Whether each answer is to a Chinese prompt, shape (n,): characters of two scripts are not one unit."""
+        return self.responses.frame.select(mainly_chinese(pl.col("prompt")))["prompt"].to_numpy()
+
     def values(self, reading: Reading) -> Floats:
         """What a reading averages, NaN where it must not be tested, shape (n,)."""
         return reading.of(self.measures.values("response", reading.feature.name))
@@ -157,7 +163,7 @@ class Comparison:
             after = self.stage[rows] == later
             raw = stage_means(block, after, prompts)
             try:
-                matched = stage_means(block, after, prompts, length_strata(self.lengths[rows]))
+                matched = stage_means(block, after, prompts, length_strata(self.lengths[rows], self.chinese[rows]))
             except NotEnoughData:
                 matched = None
             some = [reads[at] for at in positions]

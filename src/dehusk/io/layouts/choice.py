@@ -23,39 +23,14 @@ from dehusk.io.layouts.reading import (
     prompt_of,
 )
 
-STEMS = [
-    "response",
-    "text",
-    "answer",
-    "output",
-    "completion",
-    "candidate",
-    "generation",
-    "reply",
-    "summary",
-    "option",
-    "conversation",
-    "human_ref",
-]
+_STEMS = "response|text|answer|output|completion|candidate|generation|reply|summary|option|conversation|human_ref"
+_LABELS = (
+    "preferred_text|label|labels|winner|preference|preferred|choice|better|best|vote|better_response_id|"
+    "preferred_response|human_preference|verdict|result"
+)
+STEMS, LABELS = _STEMS.split("|"), _LABELS.split("|")
 ENDS = (("a", "b"), ("A", "B"), ("1", "2"), ("0", "1"), ("left", "right"))
 ANSWERS = [(f"{stem}{joint}{a}", f"{stem}{joint}{b}") for stem in STEMS for a, b in ENDS for joint in ("_", "", "-")]
-LABELS = [
-    "preferred_text",
-    "label",
-    "labels",
-    "winner",
-    "preference",
-    "preferred",
-    "choice",
-    "better",
-    "best",
-    "vote",
-    "better_response_id",
-    "preferred_response",
-    "human_preference",
-    "verdict",
-    "result",
-]
 ONE_HOT = ("winner_model_a", "winner_model_b")
 STRENGTHS = ("preference_strength", "overall_preference", "preference_score", "strength")
 MODELS = (("model_a", "model_b"), ("model_1", "model_2"), ("generator_1", "generator_2"), ("model_A", "model_B"))

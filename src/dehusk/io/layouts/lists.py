@@ -89,15 +89,18 @@ class ListWise(OneRow):
                 for row in zip(texts, order, strict=True)]  # fmt: skip
         return pl.DataFrame([*made, pl.Series(columns.answers, rows, dtype=pl.List(pl.Struct(fields)))])
 
-    def prune(self, raw: pl.DataFrame, keep: pl.Series) -> pl.DataFrame:
-        """The list columns of `raw` with only the answers at the positions in `keep` (List, shape (n,))."""
+    def prune(self, raw: pl.DataFrame, gone: pl.Series) -> pl.DataFrame:
         columns = _list_columns(raw)
-        names = [name for name, dtype in raw.schema.items() if isinstance(dtype, pl.List)]
         if columns is None:
             return raw.select()
         count = pl.col(columns.answers).list.len()
-        parallel = [name for name in names if raw.select((pl.col(name).list.len() == count).all()).item()]
-        return raw.select(pl.col(name).list.gather(keep) for name in parallel if name != prompt_of(raw))
+        stays = pl.int_ranges(0, count, dtype=pl.Int64).list.set_difference(pl.lit(gone)).list.sort()
+        parallel = [
+            name
+            for name, dtype in raw.schema.items()
+            if isinstance(dtype, pl.List) and raw.select((pl.col(name).list.len() == count).all()).item()
+        ]
+        return raw.select(pl.col(name).list.gather(stays) for name in parallel if name != prompt_of(raw))
 
 
 def _orders(pairs: pl.DataFrame, ranks: bool) -> list[list[float]]:

@@ -182,7 +182,7 @@ class HhRlhf(_Implicit):
         if not self._bare(raw) or not is_text(raw.schema["chosen"]):
             return False
         head = raw["chosen"].head(200).cast(pl.String)
-        return _share(head.str.contains(r"^\s*Human:") & head.str.contains(_DIALOGUE)) > 0.8
+        return _share(head.str.contains(r"^\s*(?:Human|System):") & head.str.contains(_DIALOGUE)) > 0.8
 
     def read(self, raw: pl.DataFrame) -> Reading:
         frame = one_row_each(raw, prompt=_asked("chosen"), chosen=_answered("chosen"), rejected=_answered("rejected"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import polars as pl
 
@@ -51,6 +51,15 @@ class Layout(Protocol):
 
         Column names and types follow `like` where it has them: the raw table being repaired, or an empty one.
         """
+        ...
+
+
+@runtime_checkable
+class Prunes(Protocol):
+    """A layout whose rows hold several pairs, and that can take single answers out of a row."""
+
+    def prune(self, raw: pl.DataFrame, gone: pl.Series) -> pl.DataFrame:
+        """The answer columns of `raw` without the answers at the positions in `gone` (List, shape (n,))."""
         ...
 
 

@@ -90,13 +90,11 @@ class PerModel(OneRow):
         ]
         return pairs.select(pl.col("prompt").alias(prompt), *cells, pl.col("chosen_model").alias(winner))
 
-    def prune(self, raw: pl.DataFrame, keep: pl.Series) -> pl.DataFrame:
-        """The model columns of `raw` without the losers whose places are not in `keep` (List, shape (n,))."""
-        winner, models = _models(raw)
-        stays = pl.lit(keep)
+    def prune(self, raw: pl.DataFrame, gone: pl.Series) -> pl.DataFrame:
+        _, models = _models(raw)
+        lost = pl.lit(gone)
         return raw.select(
-            pl.when(stays.list.contains(place) | (pl.col(winner) == name)).then(pl.col(name)).alias(name)
-            for place, name in enumerate(models)
+            pl.when(~lost.list.contains(place)).then(pl.col(name)).alias(name) for place, name in enumerate(models)
         )
 
 

@@ -1,24 +1,27 @@
 "use strict";
 // Sorting, filtering and searching for a page that is complete without any of them.
 (() => {
-  const keyOf = (row, column) => {
+  const textOf = (row, column) => {
     const cell = row.cells[column];
-    const text = "value" in cell.dataset ? cell.dataset.value : cell.textContent.trim();
-    const number = Number(text);
-    return text === "" || text.startsWith("—") ? null : Number.isNaN(number) ? text : number;
+    return "value" in cell.dataset ? cell.dataset.value : cell.textContent.trim();
   };
 
-  const compare = (one, other) =>
-    typeof one === "number" && typeof other === "number" ? one - other : String(one).localeCompare(String(other));
+  // The number a cell starts with: "−5.1 pp [−7.0, −3.2]" is -5.1.
+  const numberOf = (text) => {
+    const found = text.replaceAll(",", "").replace("−", "-").replace("∞", "Infinity").match(/^[+-]?(\d[\d.]*(e-?\d+)?|Infinity)/);
+    return found === null ? NaN : Number(found[0]);
+  };
 
   const sort = (table, column, down) => {
     const body = table.tBodies[0];
-    const rows = [...body.rows].map((row) => [keyOf(row, column), row]);
-    rows.sort(([one], [other]) => {
-      if (one === null || other === null) return (one === null) - (other === null); // what is missing stays last
-      return down ? compare(other, one) : compare(one, other);
-    });
-    body.append(...rows.map(([, row]) => row));
+    const rows = [...body.rows].map((row) => ({ row, text: textOf(row, column) }));
+    const present = rows.filter(({ text }) => text !== "" && !text.startsWith("—"));
+    const absent = rows.filter((one) => !present.includes(one)); // stays last
+    const numeric = present.every(({ text }) => !Number.isNaN(numberOf(text)));
+    present.sort((one, other) =>
+      numeric ? numberOf(one.text) - numberOf(other.text) : one.text.localeCompare(other.text));
+    if (down) present.reverse();
+    body.append(...[...present, ...absent].map(({ row }) => row));
   };
 
   for (const table of document.querySelectorAll("table[data-sort]")) {
@@ -59,8 +62,8 @@
       shown += fits;
       for (const [proof, words] of proofs) proof.open = needle !== "" && words.includes(needle);
     }
-    for (const passed of document.querySelectorAll("details.passed")) {
-      passed.open = needle !== "" && passed.querySelector("tr[data-verdict]:not([hidden])") !== null;
+    for (const more of document.querySelectorAll("details.more")) {
+      more.open = needle !== "" && more.querySelector("tr[data-verdict]:not([hidden])") !== null;
     }
     const everything = needle === "" && wanted.size === boxes.length;
     output.value = everything ? "" : output.dataset.shown.replace("#", shown).replace("#", items.length);

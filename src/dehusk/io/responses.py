@@ -1,0 +1,219 @@
+"""Reading model responses: one file a stage, one file with a stage column, or the rollouts that a trainer dumped."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from dehusk.core.errors import InputError, UnknownName
+from dehusk.core.messages import Text, say
+from dehusk.core.run import InputRecord
+from dehusk.core.tables import Checks, Responses
+from dehusk.io.checks import check_responses
+from dehusk.io.columns import prepared, renamed, untouched
+from dehusk.io.files import read_raw
+from dehusk.io.layouts.messages import before_reply, is_messages, is_text, plain, reply
+from dehusk.io.layouts.reading import PROMPT_KEYS, are_conversations, prompt_of
+from dehusk.io.pairs import NO_COLUMNS, damaged_rows, placed
+from dehusk.io.prompts import clusters
+from dehusk.io.rollouts import is_dump, read_dump
+
+ANSWERS = ("response", "completion", "output", "answer", "generation", "generated_text", "model_output", "text")
+LISTS = ("responses", "completions", "outputs", "samples", "generations", "answers")
+STAGES = ("stage", "model", "generator", "model_name", "checkpoint", "policy")
+SCORES = ("score", "reward", "rewards", "rm_score", "reward_score", "scores")
+NOT_REWARDS = {"step", "gen_step", "advantage", "advantages", "epoch", "index", "row", "at", "sample_idx"}
+_OWN = {column.name for column in Responses.columns} | {"source", "at", "damaged"}
+
+
+@dataclass(frozen=True)
+class LoadedResponses:
+    """Responses of all stages, what was noticed row by row, and a record a source."""
+
+    responses: Responses
+    checks: Checks
+    records: tuple[InputRecord, ...]
+
+
+def read_responses(
+    sources: Sequence[tuple[str | None, str]],
+    *,
+    columns: Mapping[str, str] = NO_COLUMNS,
+    stages: Sequence[str] = (),
+    lang: str = "en",
+) -> LoadedResponses:
+    """Read responses of one or more stages.
+
+    Args:
+        sources: (stage, path) each; a path is a file or a folder of rollouts. Without a stage, it comes from a column
+            (`STAGES`), for rollouts from the step ("step 10"), else from the file's name.
+        columns: Canonical name (prompt, response, stage, step, score) -> column of the file.
+        stages: Order of the pipeline, earliest first; stages not named are left out. As met when empty.
+        lang: Language of the notes in the records.
+
+    Raises:
+        InputError: in one line, for anything that is not a table of responses.
+        UnknownName: a stage that is not in the data.
+    """
+    if not sources:
+        raise InputError("no responses", expected="at least one file")
+    loaded = [_read_source(number, *source, columns, lang) for number, source in enumerate(sources, 1)]
+    frame = _stacked([table for table, _ in loaded])
+    present = frame["stage"].unique(maintain_order=True).to_list()
+    for name in stages:
+        if name not in present:
+            raise UnknownName("stage", name, present)
+    order = tuple(stages) or tuple(present)
+    frame = frame.filter(pl.col("stage").is_in(order))
+    found = check_responses(frame, frame["damaged"])
+    empty = found.filter(pl.col("check") == "empty")["at"].unique().implode()
+    checks = Checks(found.select("row", "check", "side", kept=~pl.col("at").is_in(empty)))
+    usable = frame.drop("damaged").with_row_index("at").filter(~pl.col("at").is_in(empty)).drop("at")
+    if not usable.height:
+        raise InputError("every response is empty", where=sources[0][1], expected="responses with text")
+    left = set(usable["stage"])
+    responses = Responses(usable, stages=tuple(name for name in order if name in left))
+    return LoadedResponses(responses, checks, tuple(record for _, record in loaded))
+
+
+def _read_source(
+    number: int, stage: str | None, path: str, columns: Mapping[str, str], lang: str
+) -> tuple[pl.DataFrame, InputRecord]:
+    """The canonical table of one source, and its record."""
+    folder = Path(path)
+    raw = read_dump(folder) if is_dump(folder) else read_raw(path)
+    frame = prepared(renamed(raw.frame, columns, path), path).with_row_index("row", 1)
+    frame = placed(lambda: _unrolled(frame), path)
+    table = placed(lambda: _texts(frame, path), path)
+    dump = raw.kind == "rollouts" or (
+        "step" in frame.columns and bool({"advantage", "advantages", "gts"} & {*frame.columns})
+    )
+    score, notes = _score(frame, dump)
+    step = _numbers(frame, "step")
+    stage_of, note = _stage(frame, stage, step if dump else None, path)
+    identity = pl.format("{}-{}.{}", pl.lit(number), "row", pl.col("at") + 1)
+    known = [score.alias("score")] if score is not None else []
+    known += [step.cast(pl.Int64).alias("step")] if step is not None else []
+    table = pl.concat(
+        [
+            frame.select(identity.alias("response_id"), pl.col("row").cast(pl.Int64)),
+            table,
+            pl.DataFrame([stage_of.alias("stage"), clusters(table["prompt"]), damaged_rows(raw, frame["row"]), *known]),
+            untouched(frame, {*_OWN, *PROMPT_KEYS, *ANSWERS}),
+        ],
+        how="horizontal",
+    )
+    layout = "rollouts" if dump else "responses"
+    said = [say("io.mapped", column=column, name=name) for name, column in columns.items()]
+    said += [note, *notes, *([say("io.surrogates", count=len(raw.damaged))] if len(raw.damaged) else [])]
+    texts = tuple(text.render(lang) for text in said)
+    return table, InputRecord("responses", path, layout, raw.frame.height, raw.sha256, texts)
+
+
+def _unrolled(frame: pl.DataFrame) -> pl.DataFrame:
+    """One line a response: lists of samples and ms-swift's object of lists are unrolled; `at` counts within a row."""
+    name = next(
+        (name for name in (*ANSWERS, *LISTS) if name in frame.columns and isinstance(frame.schema[name], pl.List)), None
+    )
+    if name is None or is_messages(frame.schema[name]):
+        return frame.with_columns(at=pl.lit(0, pl.Int64))
+    count = pl.col(name).list.len()
+    parallel = [
+        other
+        for other, dtype in frame.schema.items()
+        if isinstance(dtype, pl.List) and frame.select((pl.col(other).list.len() == count).all()).item()
+    ]
+    frame = frame.with_columns(at=pl.int_ranges(0, count, dtype=pl.Int64)).filter(count > 0).explode("at", *parallel)
+    if isinstance(frame.schema[name], pl.Struct):
+        frame = frame.with_columns(pl.col(name).struct.field(_text_field(frame.schema[name])).alias(name))
+    return frame.rename({name: ANSWERS[0]}) if name not in ANSWERS else frame
+
+
+def _text_field(dtype: Any) -> str:
+    names = [item.name for item in dtype.fields if is_text(item.dtype)]
+    return next(
+        (name for name in (*ANSWERS, "content", "value") if name in names), (names or [dtype.fields[0].name])[0]
+    )
+
+
+def _texts(frame: pl.DataFrame, path: str) -> pl.DataFrame:
+    """Prompt and response of every line.
+
+    Raises:
+        InputError: when no column holds the response, with the column that was probably meant.
+    """
+    name = next((name for name in ANSWERS if are_conversations(frame, name)), None)
+    if name is None and is_messages(frame.schema.get("messages")):
+        dtype = frame.schema["messages"]
+        return _filled(frame.select(prompt=before_reply("messages", dtype), response=reply("messages", dtype)))
+    if name is None:
+        shown = ", ".join(frame.drop("row", "at").columns[:12])
+        near = [match for answer in ANSWERS[:4] for match in get_close_matches(answer, frame.columns, n=1, cutoff=0.6)]
+        fix = f"--map response={near[0]}" if near else "--map response=COLUMN"
+        raise InputError(f"no response in columns {shown}", where=path, expected=" or ".join(ANSWERS[:4]), fix=fix)
+    prompt = prompt_of(frame)
+    asked = plain(prompt, frame.schema[prompt]) if prompt and prompt != name else pl.lit("")
+    if prompt == "instruction" and are_conversations(frame, "input"):  # alpaca style
+        extra = plain("input", frame.schema["input"]).fill_null("")
+        asked = pl.when(extra != "").then(asked + "\n" + extra).otherwise(asked)
+    return _filled(frame.select(prompt=asked, response=reply(name, frame.schema[name])))
+
+
+def _filled(texts: pl.DataFrame) -> pl.DataFrame:
+    return texts.select(pl.all().cast(pl.String).fill_null(""))
+
+
+def _score(frame: pl.DataFrame, dump: bool) -> tuple[pl.Series | None, list[Text]]:
+    """The reward of every line: a column of a usual name, else in a dump the sum of the reward functions' columns."""
+    name = next((name for name in SCORES if _numbers(frame, name) is not None), None)
+    if name is not None:
+        return _numbers(frame, name), [say("io.score_from", columns=name)]
+    names = [
+        name
+        for name, dtype in frame.schema.items()
+        if dtype.is_numeric() and name not in NOT_REWARDS and frame[name].null_count() < frame.height
+    ]
+    if not dump or not names:
+        return None, []
+    total = frame.select(pl.sum_horizontal(pl.col(names).cast(pl.Float64))).to_series()
+    note = "io.score_from" if len(names) == 1 else "io.score_sum"
+    return total, [say(note, columns=", ".join(names))]
+
+
+def _numbers(frame: pl.DataFrame, name: str) -> pl.Series | None:
+    """A column as numbers; None where it is not there or holds none."""
+    if name not in frame.columns or frame.schema[name].is_nested():
+        return None
+    values = frame[name].cast(pl.Float64, strict=False)
+    return values if values.null_count() < len(values) else None
+
+
+def _stage(frame: pl.DataFrame, given: str | None, step: pl.Series | None, path: str) -> tuple[pl.Series, Text]:
+    """The stage of every line and where it comes from: the user, a step of a dump, a column, or the file's name."""
+    if given is None and step is not None:
+        order = step.drop_nulls().unique().sort()
+        note = say("io.steps", count=len(order), first=int(order[0]), last=int(order[-1]))
+        return pl.select(pl.format("step {}", pl.lit(step.cast(pl.Int64)))).to_series().fill_null("step ?"), note
+    column = next((name for name in STAGES if name in frame.columns and is_text(frame.schema[name])), None)
+    if given is None and column is not None and frame[column].null_count() < frame.height:
+        stages = frame[column].cast(pl.String).fill_null("?")
+        return stages, say("io.stages_from", column=column, stages=", ".join(stages.unique(maintain_order=True)))
+    name = given or Path(path.rstrip("/")).name.split(".")[0] or path
+    return pl.Series("stage", [name] * frame.height, dtype=pl.String), say("io.stage_named", stage=name)
+
+
+def _stacked(tables: list[pl.DataFrame]) -> pl.DataFrame:
+    """All sources below each other; an extra column whose types cannot be reconciled becomes text."""
+    try:
+        return pl.concat(tables, how="diagonal_relaxed")
+    except pl.exceptions.PolarsError:
+        plain_tables = [
+            table.with_columns(pl.col(name).cast(pl.String) for name in table.columns if name not in _OWN)
+            for table in tables
+        ]
+        return pl.concat(plain_tables, how="diagonal_relaxed")
