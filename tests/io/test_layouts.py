@@ -76,7 +76,10 @@ SAMPLES: dict[str, list[Row]] = {
     "openrlhf": text_rows("question", "chosen", "rejected"),
     "axolotl": [{**axolotl(p), "chosen": c, "rejected": r} for p, c, r in ALL],
     "hh-rlhf": [{"chosen": dialogue(p, c), "rejected": dialogue(p, r)} for p, c, r in ALL],
-    "trl-implicit": [{"chosen": f"{p}\n\n{c}", "rejected": f"{p}\n\n{r}"} for p, c, r in ALL],
+    "trl-implicit": [
+        {"chosen": f"{p}{bridge}{c}", "rejected": f"{p}{bridge}{r}"}
+        for (p, c, r), bridge in zip(ALL, ("\n\n", "\n\n", "\n\nAssistant: "), strict=True)
+    ],
     "trl-implicit-messages": [{"chosen": chat(p, c), "rejected": chat(p, r)} for p, c, r in ALL],
     "llamafactory-alpaca": [{**alpaca(p), "chosen": c, "rejected": r} for p, c, r in ALL],
     "llamafactory-sharegpt": [
@@ -201,8 +204,8 @@ def test_changed_and_added_pairs_are_read_back(name: str, tmp_path: Path) -> Non
     assert sorted(texts(again.pairs)) == sorted(wanted)
     assert dict(again.pairs.frame.select("chosen", "weight").iter_rows())[THIRD[1]] == 0.25
     kept = [json.loads(line) for line in out.read_text("utf-8").splitlines()]
-    assert [row["meta"] for row in kept if row.get("z") == 3][0] == UNKNOWN[2]["meta"]
-    assert [row["meta"] for row in kept if row.get("z") == 2][0] == UNKNOWN[1]["meta"]
+    assert next(row["meta"] for row in kept if row.get("z") == 3) == UNKNOWN[2]["meta"]
+    assert next(row["meta"] for row in kept if row.get("z") == 2) == UNKNOWN[1]["meta"]
 
 
 @pytest.mark.parametrize("target", SAMPLES)
@@ -221,7 +224,7 @@ def test_converts_to_every_other_layout(name: str, target: str, suffix: str, tmp
     assert again.pairs.frame["z"].unique(maintain_order=True).to_list() == [1, 2, 3]
     if suffix == "jsonl":
         kept = [json.loads(line) for line in out.read_text("utf-8").splitlines()]
-        assert [row["meta"] for row in kept if row["z"] == 1][0] == UNKNOWN[0]["meta"]
+        assert next(row["meta"] for row in kept if row["z"] == 1) == UNKNOWN[0]["meta"]
 
 
 def test_unknown_layout_names_the_nearest(tmp_path: Path) -> None:

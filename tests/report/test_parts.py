@@ -130,10 +130,10 @@ def test_forests_keep_units_apart_and_draw_second_readings():
              for name, value in (("a", 0.1), ("b", -0.2))]  # fmt: skip
     rest = [finding("c", unit="AUC", value=0.7), finding("d", unit="AUC", value=0.6), finding("e", unit="lines")]
     first, second = forests([*shift, *rest])
-    assert (first.unit, first.reference, first.readings) == ("win-rate shift", 0.0, ("adjusted",))
+    assert (first.unit, first.reference, first.second) == ("win-rate shift", 0.0, "adjusted")
     assert [row.finding.feature for row in first.rows] == ["a", "b"]
     assert first.rows[0].mark.at > first.rows[0].second_mark.at > first.axis.at(0.0) > first.rows[1].mark.at
-    assert (second.unit, second.reference, second.readings) == ("AUC", 0.5, ())
+    assert (second.unit, second.reference, second.second) == ("AUC", 0.5, None)
 
 
 def test_forests_are_bounded_and_total():
@@ -172,17 +172,23 @@ def test_no_shape_of_details_is_an_error(details):
     stage_chart(shown.stages)
     forests([one, one])
     subject(one, "zh")
-    assert all(isinstance(value, str) for _, values in shown.facts for value in values)
+    told = [*shown.first.values, *shown.rest.values]
+    assert all(isinstance(value, str) for _, values in told for value in values)
 
 
 def test_details_are_sorted_into_what_can_be_drawn():
     shown = details_of(sample.rich().findings[0], "en")
-    assert [name for name, _ in shown.seconds] == ["others held", "standardised difference"]
+    assert [name for name, _ in shown.first.estimates] == ["others held"]
+    assert [name for name, _ in shown.rest.estimates] == ["standardised difference"]
     assert [(sheet.name, sheet.columns) for sheet in shown.sheets] == [
         ("by part of the data", ("column", "part", "estimate"))
     ]
-    assert dict(shown.facts)["counts"] == ("chosen has more: 9,000", "rejected has more: 4,000", "both the same: 7,000")
-    assert dict(shown.facts)["no number"] == ("at equal length: no reason given",)
+    assert dict(shown.rest.values)["counts"] == (
+        "chosen has more: 9,000",
+        "rejected has more: 4,000",
+        "both the same: 7,000",
+    )
+    assert dict(shown.rest.values)["no number"] == ("at equal length: no reason given",)
 
 
 SPANS = st.lists(st.tuples(st.integers(-5, 60), st.integers(-5, 60)), max_size=6)

@@ -37,7 +37,8 @@ def demo(config: Annotated[DemoConfig, Parameter(name="*")] = DemoConfig()) -> i
     files = write(Path(config.out), config.seed)
     options = AuditConfig(
         pairs=str(files["pairs"]),
-        responses=(f"sft={files['sft']}", f"rl={files['rl']}"),
+        responses=tuple(f"{stage}={files[stage]}" for stage in ("sft_data", "sft", "rl")),
+        wanted=("asks_back",),
         out=config.out,
         lang=config.lang,
         seed=config.seed,

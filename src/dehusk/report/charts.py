@@ -33,8 +33,8 @@ class Axis:
         return round(100 * min(1.0, max(0.0, share)), 2)
 
 
-def axis(values: Iterable[float]) -> Axis:
-    """An axis that holds the values, with round ticks.
+def axis(values: Iterable[float], parts: int = 6) -> Axis:
+    """An axis that holds the values, cut by round ticks into at most about `parts`.
 
     >>> axis([0.0, 0.2]).ticks
     ((3.7, 0.0), (26.85, 0.05), (50.0, 0.1), (73.15, 0.15), (96.3, 0.2))
@@ -43,7 +43,7 @@ def axis(values: Iterable[float]) -> Axis:
     low, high = min(found), max(found)
     room = 0.04 * (high - low) or 0.05 * abs(high) or 1.0
     low, high = low - room, high + room
-    rough = (high - low) / 6
+    rough = (high - low) / parts
     size = 10.0 ** math.floor(math.log10(rough))
     step = next((size * times for times in (1, 2, 5) if size * times >= rough), 10 * size)
     bare = Axis(low, high, ())
@@ -100,9 +100,9 @@ def _forest(unit: str, findings: list[Finding]) -> Forest:
     drawn = [(one, one.estimate, second_reading(one, key)) for one in chosen if one.estimate is not None]
     drawn.sort(key=lambda row: -row[1].value)
     estimates = [one for _, first, second in drawn for one in (first, second) if one is not None]
-    signed = any(is_change(one) for one in findings)
+    signed = any(is_change(one, unit) for one in findings)
     reference = reference_of(unit, signed=signed)
-    scale = axis([*_extent(estimates), *([] if reference is None else [reference])])
+    scale = axis(_extent(estimates, reference))
     rows = tuple(
         ForestRow(one, first, _mark(first, scale), second, None if second is None else _mark(second, scale))
         for one, first, second in drawn
@@ -110,12 +110,14 @@ def _forest(unit: str, findings: list[Finding]) -> Forest:
     return Forest(unit, signed, scale, reference, rows, key if times[key] else None, len(findings) - len(rows))
 
 
-def _extent(estimates: list[Estimate]) -> list[float]:
-    """All points and the ends of their intervals, but for ends so far out that they would squeeze the rest."""
-    points = [float(one.value) for one in estimates if finite(one.value) is not None]
-    room = 2 * (max(points) - min(points)) or max(abs(point) for point in points) or 1.0
-    ends = [finite(end) for one in estimates for end in (one.low, one.high)]
-    return points + [min(max(points) + room, max(min(points) - room, end)) for end in ends if end is not None]
+def _extent(estimates: list[Estimate], reference: float | None) -> list[float]:
+    """All points, and the ends of their intervals but for those so far out that they would squeeze the rest."""
+    points = [float(one.value) for one in estimates] + ([] if reference is None else [reference])
+    ends = [end for one in estimates for end in (finite(one.low), finite(one.high)) if end is not None]
+    low, high = min(points), max(points)
+    outside = sorted(max(low - end, end - high, 0.0) for end in ends) or [0.0]
+    room = max(2 * (high - low), 3 * outside[len(outside) // 2])
+    return points + [min(high + room, max(low - room, end)) for end in ends]
 
 
 def _mark(estimate: Estimate, scale: Axis) -> Mark:
@@ -154,7 +156,7 @@ def stage_chart(points: Sequence[StagePoint]) -> StageChart | None:
     values = [end for point in points for end in (point.value, point.low, point.high) if end is not None]
     if min(values) >= 0 and (points[0].unit or min(values) < 0.5 * max(values)):
         values.append(0.0)
-    scale = axis(values)
+    scale = axis(values, 4)
 
     def down(value: float) -> float:
         return round(CHART_BOTTOM - (CHART_BOTTOM - CHART_TOP) * scale.at(value) / 100, 1)

@@ -15,9 +15,11 @@ from typing import Any
 
 from dehusk.core.findings import Estimate, Finding
 from dehusk.core.messages import Text, label
-from dehusk.report.wording import ABSENT, finite, interval, is_change, is_signed, number, word, word_or_itself
+from dehusk.report.wording import ABSENT, finite, interval, is_change, number, word, word_or_itself
 
-_UNSHOWN = frozenset({"reading", "subset", "part"})  # told by the sentence and the heading
+# What is seen at once, in this order; the rest is behind a click.
+_FIRST = ("length_matched", "length_conditional", "adjusted", "variants", "position")
+_UNSHOWN = frozenset({"reading", "measure", "subset", "part"})  # told by the sentence and the heading
 _FEATURES = frozenset({"features", "collinear_with"})  # keys whose strings are names of features
 _MOST = 20  # items of one list or mapping that are shown
 _DEEPEST = 4
@@ -53,14 +55,22 @@ class Sheet:
 
 
 @dataclass(frozen=True)
-class Details:
-    """The details of one finding, ready to be shown."""
+class Facts:
+    """Estimates and other values with their names in words."""
 
-    seconds: tuple[tuple[str, Estimate], ...]  # second readings with their names in words
+    estimates: tuple[tuple[str, Estimate], ...]
+    values: tuple[tuple[str, tuple[str, ...]], ...]
+
+
+@dataclass(frozen=True)
+class Details:
+    """The details of one finding, ready to be shown: what to see at once, and the rest."""
+
+    first: Facts
+    rest: Facts
     stages: tuple[StagePoint, ...]
     terms: tuple[Term, ...]
     sheets: tuple[Sheet, ...]
-    facts: tuple[tuple[str, tuple[str, ...]], ...]  # name and values, in words
 
 
 def details_of(finding: Finding, lang: str) -> Details:
@@ -68,16 +78,18 @@ def details_of(finding: Finding, lang: str) -> Details:
     stages = _stages(finding.details.get("stages"))
     terms = _terms(finding.details.get("terms"))
     drawn = _UNSHOWN | ({"stages"} if stages else set()) | ({"terms"} if terms else set())
-    rest = {str(key): value for key, value in finding.details.items() if key not in drawn}
-    tabular = {key: rows for key, value in rest.items() if (rows := _rows(value))}
-    seconds = tuple((_path(keys, lang), one) for keys, one in _estimates(rest, ()))[:_MOST]
+    named = {str(key): value for key, value in finding.details.items() if key not in drawn}
+    tabular = {key: rows for key, value in named.items() if (rows := _rows(value))}
+    first = {key: named[key] for key in _FIRST if key in named and key not in tabular}
+    rest = {key: value for key, value in named.items() if key not in first and key not in tabular}
     sheets = tuple(_sheet(key, rows, finding, lang) for key, rows in tabular.items())
-    facts = tuple(
-        (word("detail", key, lang), said)
-        for key, value in rest.items()
-        if key not in tabular and (said := _said(key, value, lang))
-    )
-    return Details(seconds, stages, terms, sheets, facts)
+    return Details(_facts(first, lang), _facts(rest, lang), stages, terms, sheets)
+
+
+def _facts(named: Mapping[str, Any], lang: str) -> Facts:
+    estimates = tuple((_path(keys, lang), one) for keys, one in _estimates(named, ()))[:_MOST]
+    values = ((word("detail", key, lang), _said(key, value, lang)) for key, value in named.items())
+    return Facts(estimates, tuple((name, said) for name, said in values if said))
 
 
 def second_reading(finding: Finding, key: str) -> Estimate | None:
@@ -134,11 +146,10 @@ def _rows(value: Any) -> list[Mapping[str, Any]]:
 
 def _sheet(key: str, rows: list[Mapping[str, Any]], finding: Finding, lang: str) -> Sheet:
     names = tuple(dict.fromkeys(str(name) for row in rows for name in row))
-    signed = is_change(finding)
 
     def cell(name: str, value: Any) -> str:
         if isinstance(value, Estimate):
-            sign = signed or is_signed(value.unit)
+            sign = is_change(finding, value.unit)
             return f"{number(value.value, value.unit, signed=sign)} {interval(value, signed=sign)}"
         return ", ".join(_said(name, value, lang)) or ABSENT
 

@@ -101,6 +101,7 @@ def _words(lang: str) -> dict[str, Any]:
         "about": about,
         "said": lambda text: text.render(lang) if isinstance(text, Text) else text,
         "word": lambda area, name: wording.word(area, name, lang),
+        "method_words": lambda method: wording.method_words(method, lang),
         "unit_word": lambda unit, signed: wording.unit_word(unit, lang, signed=signed),
         "label": lambda name: wording.one_line(label(name, lang), _NAME),
         "probe_title": lambda name: wording.probe_title(name, lang),

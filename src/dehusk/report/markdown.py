@@ -67,7 +67,7 @@ def _bracket(finding: Finding) -> str:
     estimate = finding.estimate
     if estimate is None:
         return ""
-    sign = is_change(finding)
+    sign = is_change(finding, estimate.unit)
     parts = [
         f"{number(estimate.value, estimate.unit, signed=sign)} {interval(estimate, signed=sign)}",
         f"n = {estimate.n:,}",

@@ -27,7 +27,7 @@ def _strength(finding: Finding) -> float:
     value, low, high = finite(estimate.value), finite(estimate.low), finite(estimate.high)
     if value is None or low is None or high is None or high <= low:
         return 0.0
-    return abs(value - (reference_of(estimate.unit, signed=is_change(finding)) or 0.0)) / (high - low)
+    return abs(value - (reference_of(estimate.unit, signed=is_change(finding, estimate.unit)) or 0.0)) / (high - low)
 
 
 def headline(audit: Audit) -> Text:

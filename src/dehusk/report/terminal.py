@@ -62,7 +62,8 @@ def _finding(finding: Finding, remedy: Message | None, lang: str) -> list[Render
     head = Text(word("verdict", finding.verdict, lang), style=_STYLES[finding.verdict])
     head.append(f"  {one_line(subject(finding, lang), 120)}", style="bold")
     if finding.estimate is not None:
-        estimate, sign = finding.estimate, is_change(finding)
+        estimate = finding.estimate
+        sign = is_change(finding, estimate.unit)
         said = f"{number(estimate.value, estimate.unit, signed=sign)} {interval(estimate, signed=sign)}"
         head.append(f"  {said} n={estimate.n:,}", style="cyan")
         head.append(f" {chance('q', finding.q)}", style="dim")

@@ -54,9 +54,9 @@ def is_signed(unit: str) -> bool:
     return bool(words & _SIGNED) and "ratio" not in words
 
 
-def is_change(finding: Finding) -> bool:
-    """Whether a finding's estimate is a difference, so that its sign is shown."""
-    return finding.estimate is not None and (finding.probe in _CHANGES or is_signed(finding.estimate.unit))
+def is_change(finding: Finding, unit: str) -> bool:
+    """Whether a finding's estimates in this unit are differences, so that their sign is shown."""
+    return finding.probe in _CHANGES or is_signed(unit)
 
 
 def reference_of(unit: str, *, signed: bool = False) -> float | None:
@@ -159,6 +159,21 @@ def unit_word(unit: str, lang: str, *, signed: bool = False) -> str:
     points = signed and is_percent(unit) and not is_signed(unit)
     said = word("unit", unit, lang)
     return catalogue(lang)["report.unit.points"].format(unit=said) if points else said
+
+
+def method_words(method: str, lang: str) -> str:
+    """A method in words, part by part; the catalogue writes # for a number.
+
+    >>> method_words("5 folds by prompt, Wilson interval", "zh")
+    '按 prompt 分 5 折，Wilson 区间'
+    """
+    words, parts = catalogue(lang), []
+    for part in method.split(", "):
+        digits = re.search(r"\d+", part)
+        pattern = part.replace(digits[0], "#", 1) if digits else part
+        said = words.get(f"report.method.{pattern}")
+        parts.append(part if said is None else said.replace("#", digits[0]) if digits else said)
+    return words["report.list"].join(parts)
 
 
 def probe_title(probe: str, lang: str) -> str:

@@ -39,7 +39,8 @@ def test_planted_phrases_are_confirmed_and_told():
     sentence = finding.sentence.render("en")
     assert sentence.startswith("“it's essential to” stands in ")
     assert f"{common[0][HELD_OUT].mean():.1%} of chosen" in sentence
-    assert found["rare"].verdict in ("pass", "inform")
+    expected = "warn" if found["rare"].estimate.value >= 0.01 else "inform"
+    assert (found["rare"].verdict, found["rare"].q <= 0.05) == (expected, True)
     assert (found["noise"].verdict, found["noise"].sentence.key) == ("pass", "data.catchphrases.unconfirmed")
 
 

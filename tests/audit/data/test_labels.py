@@ -72,7 +72,7 @@ def test_aspects_that_decide(name, verdict):
     noise = {"chosen_x": rng.normal(size=300), "rejected_x": rng.normal(size=300)}
     found = {f.details["aspect"]: f for f in run(labels, make_pairs(300, **columns, **noise))}
     assert found[name].verdict == verdict
-    assert found[name].estimate.value == pytest.approx(0.6, abs=0.1)
+    assert found[name].estimate.value == pytest.approx(np.sign(wins[:, 0] - wins[:, 1]).mean())
     assert found["x"].verdict == "pass"
 
 

@@ -127,9 +127,9 @@ def test_prompts_are_never_in_both_parts():
     # One secret word a prompt marks the chosen answer: it helps only a model that saw the same prompt.
     secrets = np.repeat([f"secret{i}" for i in range(60)], 5)
     chosen = [f"{text} {secret}" for text, secret in zip(texts(rng, 300), secrets, strict=True)]
-    rejected = [f"{text} {secret}" for text, secret in zip(texts(rng, 300), rng.permutation(secrets), strict=True)]
+    rejected = [f"{text} plain{row % 60}" for row, text in enumerate(texts(rng, 300))]
     found = run(make_pairs(300, chosen=chosen, rejected=rejected, groups=np.repeat(np.arange(60), 5)))
-    assert found["wording"].estimate.value == pytest.approx(0.5, abs=0.1)
+    assert found["wording"].estimate.value < 0.6
     leaky = run(make_pairs(300, chosen=chosen, rejected=rejected))  # as if every row had a prompt of its own
     assert leaky["wording"].estimate.value > 0.7
 

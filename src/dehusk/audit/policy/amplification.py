@@ -68,7 +68,7 @@ def growths(comparison: Comparison, alpha: float) -> list[Growth]:
 
 
 @probes.add("policy.amplification")
-def amplification(responses: Responses, measures: Measures, *, alpha: float = 0.05) -> Iterator[Finding]:
+def amplification(responses: Responses, measures: Measures, *, q: float = 0.05) -> Iterator[Finding]:
     """How much more, or less, the last stage does of each feature than the first, on the same prompts.
 
     Rates of answers that have the feature (and means of what can be counted) are compared raw and at equal length.
@@ -78,13 +78,13 @@ def amplification(responses: Responses, measures: Measures, *, alpha: float = 0.
     Args:
         responses: Answers of at least two stages.
         measures: Features of the answers.
-        alpha: False-discovery rate.
+        q: False-discovery rate.
 
     Raises:
         NotEnoughData: with one stage, or fewer than ten prompts answered at both ends.
     """
     comparison = Comparison(responses, measures)
-    found = growths(comparison, alpha)
+    found = growths(comparison, q)
     flat = [reading for growth in found for reading in growth.reads]
     levels = dict(zip(flat, comparison.levels(flat), strict=True))
     steps = _steps(comparison, [growth.reads[0] for growth in found])

@@ -31,7 +31,7 @@ _Compared = tuple[Estimate, Estimate | None]  # raw, length-matched
 
 @probes.add("policy.diversity")
 def diversity(
-    responses: Responses, rng: np.random.Generator, *, most_prompts: int = 5000, alpha: float = 0.05
+    responses: Responses, rng: np.random.Generator, *, most_prompts: int = 5000, q: float = 0.05
 ) -> Iterator[Finding]:
     """Whether the answers of later stages are less varied: words, repetition, openings, formats.
 
@@ -45,7 +45,7 @@ def diversity(
         responses: Answers of at least two stages.
         rng: Makes the halves and blocks, and the sample of prompts.
         most_prompts: Prompts looked at; more are sampled.
-        alpha: False-discovery rate over the measures.
+        q: False-discovery rate over the measures.
 
     Raises:
         NotEnoughData: with one stage, or fewer than ten prompts that all stages answered.
@@ -55,9 +55,9 @@ def diversity(
     stages = responses.stages
     compared = {name: _compare(one, stages[0], stages[-1]) for name, one in measured.items()}
     found = {name: change for name, change in compared.items() if change is not None}
-    q = benjamini_hochberg(np.array([change.p for change, _ in found.values()], dtype=np.float64))
+    adjusted = benjamini_hochberg(np.array([change.p for change, _ in found.values()], dtype=np.float64))
     for at, (name, change) in enumerate(found.items()):
-        yield _finding(name, measured[name], change, float(q[at]), stages, alpha)
+        yield _finding(name, measured[name], change, float(adjusted[at]), stages, q)
 
 
 def _shared(responses: Responses, rng: np.random.Generator, most_prompts: int) -> pl.DataFrame:

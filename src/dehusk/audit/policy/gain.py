@@ -48,7 +48,7 @@ class _Scored(NamedTuple):
 
 @probes.add("policy.gain")
 def gain(
-    responses: Responses, measures: Measures, rng: np.random.Generator, *, bucket: int = 20, alpha: float = 0.05
+    responses: Responses, measures: Measures, rng: np.random.Generator, *, bucket: int = 20, q: float = 0.05
 ) -> Iterator[Finding]:
     """How much of the reward gain between scored stages comes with a change of length, or of any other feature.
 
@@ -61,7 +61,7 @@ def gain(
         measures: Features of the answers.
         rng: For the draws.
         bucket: Width of a length bucket in words (Chinese and Japanese characters count as words).
-        alpha: False-discovery rate over features.
+        q: False-discovery rate over features.
 
     Raises:
         NotEnoughData: without scores at two stages on ten shared prompts, or without answers of equal length.
@@ -73,7 +73,7 @@ def gain(
     yield _length_finding(by_length, _prompt_matched(scored, lengths, bucket), scored)
     if by_length.total[1] <= 0 <= by_length.total[2]:
         return
-    yield from _feature_findings(responses, measures, scored, alpha)
+    yield from _feature_findings(responses, measures, scored, q)
 
 
 def _scored(responses: Responses, rng: np.random.Generator) -> _Scored:

@@ -21,7 +21,7 @@ _SIDES = ("rejected", "chosen")
 
 
 @probes.add("policy.provenance")
-def provenance(responses: Responses, pairs: Pairs, measures: Measures, *, alpha: float = 0.05) -> Iterator[Finding]:
+def provenance(responses: Responses, pairs: Pairs, measures: Measures, *, q: float = 0.05) -> Iterator[Finding]:
     """The path of each feature that grew: rejected and chosen answers of the data, then every stage.
 
     The estimate is chosen − rejected, clustered by prompt: whether the labels prefer what RL made more of.
@@ -30,14 +30,14 @@ def provenance(responses: Responses, pairs: Pairs, measures: Measures, *, alpha:
         responses: Answers of at least two stages.
         pairs: The preference data the stages were trained on.
         measures: Features of both.
-        alpha: False-discovery rate at which a feature counts as grown (see `policy.amplification`).
+        q: False-discovery rate at which a feature counts as grown (see `policy.amplification`).
 
     Raises:
         NotEnoughData: with one stage, or too few prompts or pairs.
     """
     comparison = Comparison(responses, measures)
     measured = {feature.name for feature in measures.on("chosen")}
-    grown = [growth for growth in growths(comparison, alpha) if growth.grew]
+    grown = [growth for growth in growths(comparison, q) if growth.grew]
     reads = [growth.reads[0] for growth in grown if growth.reads[0].feature.name in measured]
     for reading, stages in zip(reads, comparison.levels(reads), strict=True):
         sides, preferred = _in_data(reading, pairs, measures)

@@ -46,8 +46,8 @@ class LlamaFactoryAlpaca(OneRow):
             prompt = pl.when(extra.str.len_bytes() > 0).then(prompt.fill_null("") + "\n" + extra).otherwise(prompt)
             used.append("input")
         if raw.schema.get("history") == _HISTORY:
-            prompt = pl.concat_str([_past(), prompt], separator="Human: ")
-            prompt = pl.when(pl.col("history").list.len().fill_null(0) > 0).then(prompt)
+            earlier = pl.col("history").list.len().fill_null(0) > 0
+            prompt = pl.when(earlier).then(_past() + "Human: " + prompt).otherwise(prompt)
             used.append("history")
         if "system" in text:
             prompt = with_system(prompt, pl.col("system"))

@@ -13,7 +13,7 @@ from dehusk.core.errors import InputError
 from dehusk.core.kinds import layouts
 from dehusk.core.messages import say
 from dehusk.io.layouts.messages import as_prompt, is_text, plain
-from dehusk.io.layouts.reading import OneRow, Reading, no_preference, prompt_of
+from dehusk.io.layouts.reading import OneRow, Reading, no_preference, prompt_of, scores_of
 
 LISTS = ("responses", "completions", "answers", "candidates", "outputs", "generations", "texts", "output")
 SCORES = ("scores", "score", "rewards", "reward", "ratings", "rating", "overall_score", "fine-grained_score")
@@ -105,10 +105,7 @@ class ListWise(OneRow):
 
 def _orders(pairs: pl.DataFrame, ranks: bool) -> list[list[float]]:
     """Scores or ranks for (chosen, rejected): the known scores, else 1 and 0; ranks 1 and 2."""
-    if ranks or not {"chosen_score", "rejected_score"} <= set(pairs.columns):
-        return [[1.0, 2.0 if ranks else 0.0]] * pairs.height
-    scores = pairs.select("chosen_score", "rejected_score").iter_rows()
-    return [[1.0, 0.0] if first is None or second is None else [first, second] for first, second in scores]
+    return [[1.0, 2.0]] * pairs.height if ranks else [list(row) for row in scores_of(pairs).iter_rows()]
 
 
 def _list_columns(raw: pl.DataFrame) -> _Columns | None:

@@ -13,7 +13,16 @@ from dehusk.core.kinds import layouts
 from dehusk.core.messages import say
 from dehusk.io.edit_distance import shared_prefix
 from dehusk.io.layouts.messages import OPENAI, as_prompt, as_reply, before_reply, is_messages, is_text, plain, reply
-from dehusk.io.layouts.reading import OneRow, Reading, are_conversations, first_of, one_row_each, required
+from dehusk.io.layouts.reading import (
+    SIDES,
+    OneRow,
+    Reading,
+    are_conversations,
+    first_of,
+    one_row_each,
+    required,
+    scores_of,
+)
 from dehusk.io.layouts.system import split_system, with_system
 
 SCORE_KEYS = (
@@ -24,10 +33,11 @@ SCORE_KEYS = (
     ("rating_chosen", "rating_rejected"),
 )
 # Where an answer begins inside one string, in the chat templates people train with.
-_OPENING = re.compile(
+_OPENING = (
     r"<\|im_start\|>assistant\n|<\|start_header_id\|>assistant<\|end_header_id\|>\n*|<\|assistant\|>\n?"
     r"|\[/INST\]|### ?(?:Response|Assistant):|<start_of_turn>model\n|<｜Assistant｜>|(?:^|\n)(?:Assistant|ASSISTANT):"
 )
+_IS_DIALOGUE = r"^(?:Human|System|Assistant): "
 _DIALOGUE = r"(?s)^\s*(.*)\n\nAssistant:(.*)$"
 
 
@@ -94,13 +104,7 @@ class _Scored(_Explicit):
 
     def write(self, pairs: pl.DataFrame, like: pl.DataFrame) -> pl.DataFrame:
         names = self._scores(like) or SCORE_KEYS[0]
-        sides = ("chosen_score", "rejected_score")
-        values = [
-            pairs[side] if side in pairs.columns else pl.Series(side, [None] * pairs.height, pl.Float64)
-            for side in sides
-        ]
-        columns = [value.alias(name) for name, value in zip(names, values, strict=True)]
-        return super().write(pairs, like).hstack(columns)
+        return super().write(pairs, like).hstack(scores_of(pairs).rename(dict(zip(SIDES, names, strict=True))))
 
     def _scores(self, raw: pl.DataFrame) -> tuple[str, str] | None:
         return next((names for names in SCORE_KEYS if set(names) <= set(raw.columns)), None)
@@ -160,7 +164,7 @@ class Axolotl(_Explicit):
     def write(self, pairs: pl.DataFrame, like: pl.DataFrame) -> pl.DataFrame:
         system, prompts = split_system(pairs["prompt"])
         columns = super().write(pairs.with_columns(prompts.alias("prompt")), like)
-        if "system" in like.columns or system.str.len_bytes().any():
+        if "system" in like.columns or (system != "").any():
             columns = columns.insert_column(0, system.alias("system"))
         return columns
 
@@ -189,9 +193,9 @@ class HhRlhf(_Implicit):
         return Reading(frame, ("chosen", "rejected"))
 
     def write(self, pairs: pl.DataFrame, like: pl.DataFrame) -> pl.DataFrame:
-        asked = pl.when(pl.col("prompt").str.contains(r"^(?:Human|System|Assistant): ")).then(pl.col("prompt"))
+        asked = pl.when(pl.col("prompt").str.contains(_IS_DIALOGUE)).then(pl.col("prompt"))
         before = pl.lit("\n\n") + asked.otherwise("Human: " + pl.col("prompt")) + "\n\nAssistant: "
-        return pairs.select(before + pl.col("chosen").alias("chosen"), (before + pl.col("rejected")).alias("rejected"))
+        return pairs.select((before + pl.col(side)).alias(side) for side in ("chosen", "rejected"))
 
 
 @layouts.add("trl-implicit-messages")
@@ -224,13 +228,17 @@ class TrlImplicit(_Implicit):
     def read(self, raw: pl.DataFrame) -> Reading:
         sides = raw.select(pl.col("chosen", "rejected").cast(pl.String))
         cuts = pl.Series("cut", [_cut(*row) for row in sides.iter_rows()], dtype=pl.Int64)
-        prompt = pl.col("chosen").cast(pl.String).str.head(cuts).str.strip_chars()
+        prompt = (
+            pl.col("chosen").cast(pl.String).str.head(cuts).str.replace(rf"(?:{_OPENING})\s*$", "").str.strip_chars()
+        )
         rest = {side: pl.col(side).cast(pl.String).str.slice(cuts).str.strip_chars_start() for side in sides.columns}
         frame = one_row_each(raw, prompt=prompt, **rest)
         return Reading(frame, ("chosen", "rejected"), notes=(say("io.implicit", share=_share(cuts > 0)),))
 
     def write(self, pairs: pl.DataFrame, like: pl.DataFrame) -> pl.DataFrame:
-        return pairs.select((pl.col("prompt") + "\n\n" + pl.col(side)).alias(side) for side in ("chosen", "rejected"))
+        opening = pl.when(pl.col("prompt").str.contains(_IS_DIALOGUE)).then(pl.lit("\n\nAssistant: "))
+        before = pl.col("prompt") + opening.otherwise(pl.lit("\n\n"))
+        return pairs.select((before + pl.col(side)).alias(side) for side in ("chosen", "rejected"))
 
 
 def _share(flags: pl.Series) -> float:
@@ -243,7 +251,7 @@ def _cut(chosen: str | None, rejected: str | None) -> int:
     if not chosen or not rejected:
         return 0
     shared = shared_prefix(chosen, rejected)
-    markers = [match.end() for match in _OPENING.finditer(chosen, 0, shared)]
+    markers = [match.end() for match in re.finditer(_OPENING, chosen[:shared])]
     if markers:
         return markers[-1]
     while 0 < shared < len(chosen) and chosen[shared - 1].isalnum() and chosen[shared].isalnum():

@@ -12,6 +12,7 @@ from dehusk.core.errors import InputError
 from dehusk.core.messages import Text
 from dehusk.io.layouts.messages import is_conversation
 
+SIDES = ("chosen_score", "rejected_score")
 PROMPT_KEYS = ("prompt", "instruction", "question", "query", "input", "context", "context_messages", "user_input")
 
 
@@ -91,6 +92,17 @@ def are_conversations(raw: pl.DataFrame, *names: str) -> bool:
 def first_of(raw: pl.DataFrame, names: Iterable[str]) -> str | None:
     """The first of these columns that the table has."""
     return next((name for name in names if name in raw.columns), None)
+
+
+def scores_of(pairs: pl.DataFrame) -> pl.DataFrame:
+    """Scores of the two sides (the columns `SIDES`), 1 and 0 where they are not known: only their order counts."""
+    if not set(SIDES) <= set(pairs.columns):
+        pairs = pairs.with_columns(pl.lit(None, pl.Float64).alias(side) for side in SIDES)
+    known = pl.all_horizontal(pl.col(SIDES).is_not_null())
+    return pairs.select(
+        pl.when(known).then(pl.col(side)).otherwise(pl.lit(value)).alias(side)
+        for side, value in zip(SIDES, (1.0, 0.0), strict=True)
+    )
 
 
 def prompt_of(raw: pl.DataFrame) -> str | None:
