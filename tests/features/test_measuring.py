@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import polars as pl
 import pytest
@@ -59,7 +61,7 @@ def test_all_sides_are_measured_row_by_row() -> None:
     assert set(measures.frames) == {"chosen", "rejected", "response"}
     assert measures.on("chosen") == features
     assert measures.values("chosen", "bullets").tolist() == [0, 1, 2, 3, 4, 5]
-    assert measures.values("rejected", "good_question_zh").tolist() == [0, 1, 1, 1, 1, 1]
+    assert measures.values("rejected", "exclamations").tolist() == [0] * 6
     assert measures.values("response", "off_language").tolist() == [0, 1]
 
 
@@ -91,6 +93,16 @@ def test_two_features_of_one_name_are_refused() -> None:
         measure((*declared(), mined("list", "list")), pairs=pairs())
 
 
+def test_a_feature_of_one_language_is_undefined_in_prompts_of_another() -> None:
+    prompts = ["Why?", "为什么？", "写 Python", "Say 你好 in French", "", "1 + 1"]
+    answers = ["Sure.", "好问题。", "好", "Bonjour", "好问题。", "Two."]
+    frame = pl.LazyFrame({"prompt": prompts, "response": answers})
+    found = plan(frame, "response", declared()).collect()
+    assert found["good_question_zh"].to_list() == [None, 1, 0, None, 1, None]
+    assert found["opener_sure"].to_list() == [1, None, None, 0, None, 0]
+    assert found["bullets"].null_count() == 0
+
+
 def test_batches_make_no_difference(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = measure(declared(), pairs=pairs(23))
     monkeypatch.setattr(measuring, "BATCH", 5)
@@ -101,8 +113,9 @@ def test_batches_make_no_difference(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_feature_measures_the_same_alone_and_outside_the_plan() -> None:
     frame = pl.DataFrame({"prompt": ["Why?", "为什么"], "response": ["- It may.\n```\n- x\n```", "好的，a、b"]})
-    fused = plan(frame.lazy(), "response", declared()).collect(engine="streaming")
-    for feature in declared():
+    everywhere = [replace(feature, lang="any") for feature in declared()]
+    fused = plan(frame.lazy(), "response", everywhere).collect(engine="streaming")
+    for feature in everywhere:
         alone = frame.select(feature.measure(pl.col("prompt"), pl.col("response")).alias(feature.name))
         assert alone[feature.name].equals(fused[feature.name]), feature.name
 

@@ -209,22 +209,25 @@ def test_changed_and_added_pairs_are_read_back(name: str, tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("target", SAMPLES)
-@pytest.mark.parametrize("suffix", ["jsonl", "parquet"])
-def test_converts_to_every_other_layout(name: str, target: str, suffix: str, tmp_path: Path) -> None:
-    file, out = tmp_path / f"pairs.{suffix}", tmp_path / f"out.{suffix}"
-    table = pl.read_ndjson(lines(rows_of(name)), infer_schema_length=None)
-    if suffix == "parquet":
-        table.write_parquet(file)
-    else:
-        file.write_bytes(lines(rows_of(name)))
+def test_converts_to_every_other_layout(name: str, target: str, tmp_path: Path) -> None:
+    file, out = tmp_path / "pairs.jsonl", tmp_path / "out.jsonl"
+    file.write_bytes(lines(rows_of(name)))
     loaded = read_pairs(str(file))
     write_pairs(out, loaded.pairs, loaded.origin, layout=target)
     again = read_pairs(str(out), layout=target)
     assert texts(again.pairs) == list(ALL)
-    assert again.pairs.frame["z"].unique(maintain_order=True).to_list() == [1, 2, 3]
-    if suffix == "jsonl":
-        kept = [json.loads(line) for line in out.read_text("utf-8").splitlines()]
-        assert next(row["meta"] for row in kept if row["z"] == 1) == UNKNOWN[0]["meta"]
+    kept = [json.loads(line) for line in out.read_text("utf-8").splitlines()]
+    assert next(row["meta"] for row in kept if row["z"] == 1) == UNKNOWN[0]["meta"]
+
+
+def test_converts_between_tables(name: str, tmp_path: Path) -> None:
+    file, out = tmp_path / "pairs.parquet", tmp_path / "out.parquet"
+    pl.read_ndjson(lines(rows_of(name)), infer_schema_length=None).write_parquet(file)
+    loaded = read_pairs(str(file))
+    for target in ("trl-explicit-messages", "kto", "list-wise"):
+        write_pairs(out, loaded.pairs, loaded.origin, layout=target)
+        assert texts(read_pairs(str(out), layout=target).pairs) == list(ALL)
+        assert pl.read_parquet(out)["z"].unique(maintain_order=True).to_list() == [1, 2, 3]
 
 
 def test_unknown_layout_names_the_nearest(tmp_path: Path) -> None:

@@ -141,6 +141,16 @@ def test_bytes_and_text_stay_bounded_however_much_was_found(rich):
     assert 'data-test="cut"' not in to_html(rich)
 
 
+def test_what_informs_gets_few_cards_and_what_is_serious_all_that_fit(rich):
+    def cards(verdict, count):
+        findings = tuple(replace(rich.findings[0], verdict=verdict, feature=f"f{place}") for place in range(count))
+        page = Page(to_html(replace(rich, findings=findings, evidence=())))
+        assert {f"f{place}" for place in range(count)} <= set(re.findall(r"\bf\d+\b", page.text))
+        return page.count("article")
+
+    assert [cards("inform", 50), cards("warn", 50), cards("warn", 90)] == [12, 50, 60]
+
+
 def everywhere(text: str) -> Audit:
     """An audit with one text wherever a text can be."""
     one = sample.estimate(0.1, unit=text or "share")

@@ -16,7 +16,7 @@ from dehusk.report import wording
 from dehusk.report.charts import FOREST_ROWS, axis, forests, stage_chart
 from dehusk.report.details import details_of
 from dehusk.report.excerpts import segments
-from dehusk.report.story import by_stage, ranked, subject, three_sentences, worth_reading
+from dehusk.report.story import advised, by_stage, ranked, subject, three_sentences, worth_reading
 from dehusk.report.trace_view import trace_view
 
 NUMBERS = st.floats(allow_nan=False, allow_infinity=False, min_value=-1e12, max_value=1e12)
@@ -85,6 +85,13 @@ def test_a_clean_audit_is_calm_and_mentions_what_informs(rich):
     calm = replace(rich, findings=(finding("x", "pass"), finding("y", "inform")))
     assert [text.key for text in three_sentences(calm)] == ["report.headline.calm", "core.no_reason"]
     assert [one.feature for one in worth_reading(calm, 5)] == ["y"]
+
+
+def test_advice_is_given_once():
+    first, second, other = (
+        finding(name, remedy=say("sample.rebalance", feature=about)) for name, about in ("ax", "bx", "cy")
+    )
+    assert [remedy is not None for _, remedy in advised([first, second, other])] == [True, False, True]
 
 
 def test_stages_come_in_the_order_of_the_pipeline():

@@ -13,7 +13,9 @@ import polars as pl
 from dehusk.core.kinds import Entry, Feature, Measure, feature_functions
 from dehusk.core.tables import Bools, Measures, Pairs, Responses
 from dehusk.features.views import LAYERS, held
+from dehusk.text.language import mainly_chinese
 
+CHINESE = "prompt/chinese"  # column that tells the language of a row
 BATCH = 10_000  # rows; word lists take ten times the memory of their text and are held for one batch only
 
 
@@ -62,15 +64,28 @@ def measure(
 
 
 def plan(frame: pl.LazyFrame, side: str, features: Iterable[Feature]) -> pl.LazyFrame:
-    """The query behind one side: the views first, each once, then one column a feature."""
+    """The query behind one side: the views first, each once, then one column a feature.
+
+    A feature of one language is null where the prompt is in another: "5 % of the answers" then means 5 % of those
+    that could have it. The prompt decides, since both sides of a comparison share it; without words, the answer does.
+    """
     prompt, response = pl.col("prompt"), pl.col(side)
+    speech = pl.when(prompt.str.contains(r"\p{L}")).then(prompt).otherwise(response)
+    frame = frame.with_columns(mainly_chinese(speech).alias(CHINESE))
     columns: frozenset[str] = frozenset()
     for layer in LAYERS:
         with held(columns):
             frame = frame.with_columns(view(response).alias(view.column(response)) for view in layer)
         columns |= {view.column(response) for view in layer}
     with held(columns):
-        return frame.select(feature.measure(prompt, response).alias(feature.name) for feature in features)
+        measured = ((feature, feature.measure(prompt, response)) for feature in features)
+        return frame.select(_where_meant(feature, expression).alias(feature.name) for feature, expression in measured)
+
+
+def _where_meant(feature: Feature, expression: pl.Expr) -> pl.Expr:
+    if feature.lang == "any":
+        return expression
+    return pl.when(pl.col(CHINESE) == (feature.lang == "zh")).then(expression)
 
 
 def _pass(frame: pl.DataFrame, side: str, features: tuple[Feature, ...]) -> pl.DataFrame:

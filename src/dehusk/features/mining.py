@@ -192,6 +192,7 @@ def as_feature(phrase: Phrase, table: str | None) -> Feature:
         family=kind,
         about=f"A {kind} found in this data; counted once a response, not counted where the prompt has it.",
         measure=measure,
+        lang="zh" if any(is_cjk(word) for word in words) else "en",
         highlight="|".join(typed(spoken(variant)) for variant in phrase.variants),
         discovered=table,
         details=MappingProxyType(details),

@@ -15,6 +15,7 @@ UNUSABLE = ("empty", "identical")  # checks that a pair does not survive (on eit
 SHARED_START = 60  # characters that both sides begin with, to be called a common prefix
 LEAST_PROMPT = 20  # shorter prompts occur in answers by chance
 CLUSTER_SHARE, CLUSTER_WIDTH = 0.02, 0.85
+LEAST_CAP = 200  # characters; nobody caps answers below that
 _ROLE_MARKER = (
     r"(?m)^[ \t]*(?:Human|Assistant|User|System|用户|助手|人类)[ \t]*[:：]|"
     r"<\|(?:im_start|im_end|eot_id|start_header_id|end_header_id|endoftext|user|assistant|system|end)\|>|"
@@ -43,7 +44,9 @@ def check_pairs(frame: pl.DataFrame, damaged: pl.Series) -> pl.DataFrame:
     Returns:
         One line a pair and check: `at` (0-based line of `frame`), row, check, side.
     """
-    flags = {**_pair_flags(frame), ("near_identical", "pair"): pl.lit(_near_identical(frame))}
+    near = pl.lit(_near_identical(frame))
+    flags = {**_pair_flags(frame), ("near_identical", "pair"): near}
+    flags["common_prefix", "pair"] &= ~near
     for side in ("chosen", "rejected"):
         flags |= {(check, side): found for check, found in response_flags(frame, side).items()}
         flags["lone_surrogate", side] = pl.lit(damaged) & pl.col(side).str.contains("�", literal=True)
@@ -101,7 +104,7 @@ def response_flags(frame: pl.DataFrame, side: str) -> dict[str, pl.Expr]:
     lengths = frame[side].str.len_chars()
     longest = float(lengths.quantile(0.999) or 0)
     capped = lengths >= CLUSTER_WIDTH * longest
-    piled = longest > 0 and int(capped.sum()) >= max(CLUSTER_SHARE * len(lengths), 5)
+    piled = longest >= LEAST_CAP and int(capped.sum()) >= max(CLUSTER_SHARE * len(lengths), 5)
     tail = text.str.tail(24)
     open_fence = text.str.count_matches("```", literal=True) % 2 == 1
     cut_off = tail.str.contains(_CANNOT_END) & (text.str.len_chars() >= 30)

@@ -162,7 +162,7 @@ def _inflated(data: Buffer, name: str) -> bytes:
         if data[:2] == _GZIP:
             return gzip.decompress(data[:])
         return "\n".join(pl.read_lines(io.BytesIO(data[:])).to_series().to_list()).encode()
-    except (EOFError, gzip.BadGzipFile, zlib.error, pl.exceptions.PolarsError) as error:
+    except (EOFError, OSError, zlib.error, pl.exceptions.PolarsError) as error:
         reason = str(error).splitlines()[0]
         raise InputError(f"damaged archive: {reason}", where=name, fix="copy or download the file again") from None
 

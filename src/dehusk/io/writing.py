@@ -113,9 +113,9 @@ def _pruned(
         ) if lost[side].null_count() < lost.height else lost  # fmt: skip
     if not per_row.height:
         return pl.DataFrame(schema={"row": pl.Int64, "touched": pl.Boolean}), lost.height
-    rows = frame[per_row["row"]]
-    columns = writer.prune(rows, per_row["gone"])
-    others = rows.select(name for name in names if name in rows.columns and name not in columns.columns)
+    columns = writer.prune(frame, per_row["row"], per_row["gone"])
+    missing = [name for name in names if name in frame.columns and name not in columns.columns]
+    others = frame[per_row["row"]].select(missing)
     return columns.hstack(others).with_columns(row=per_row["row"], touched=pl.lit(value=True)), lost.height
 
 

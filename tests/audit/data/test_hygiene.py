@@ -56,6 +56,7 @@ def test_identical_and_nearly_identical_are_counted_together_and_once():
     (finding,) = run(make_pairs(1000), rows).values()
     assert finding.sentence.values["count"] == 15
     assert finding.sentence.values["dropped"] == 10
+    assert finding.details["reasons"] == {"identical": 10, "near_identical": 15}
 
 
 def test_rows_that_were_dropped_are_part_of_the_file():

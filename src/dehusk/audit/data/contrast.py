@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 import numpy as np
 import polars as pl
@@ -139,14 +140,19 @@ def _joined(parts: Sequence[Effects]) -> Effects:
 
 
 def _blocks(features: Sequence[Feature], rows: int) -> list[tuple[Feature, ...]]:
+    """Neighbours of one kind, so that a block's columns have the same rows to be tested on."""
     size = max(1, _BLOCK // max(rows, 1))
-    return [tuple(features[start : start + size]) for start in range(0, len(features), size)]
+    kinds = [tuple(kind) for _, kind in groupby(features, key=lambda feature: feature.discovered)]
+    return [kind[start : start + size] for kind in kinds for start in range(0, len(kind), size)]
 
 
 def _block(pairs: Pairs, measures: Measures, features: tuple[Feature, ...], lengths: Floats) -> Contrast:
-    clusters, weights = pairs.groups, weights_of(pairs)
     chosen = np.stack([measures.values("chosen", feature.name) for feature in features], axis=1)
     rejected = np.stack([measures.values("rejected", feature.name) for feature in features], axis=1)
+    rows = np.flatnonzero(~np.isnan(chosen).all(axis=1))  # a block of mined features has no use for half of the rows
+    rows = rows if rows.size else np.arange(len(pairs))  # nothing may be tested: all NaN, and so are the estimates
+    clusters, weights, lengths = pairs.groups[rows], weights_of(pairs)[rows], lengths[rows]
+    chosen, rejected = chosen[rows], rejected[rows]
     sign = np.sign(chosen - rejected)
     counts = np.stack([(sign > 0).sum(axis=0), (sign < 0).sum(axis=0), (sign == 0).sum(axis=0)], axis=1)
     kept = ~np.isnan(sign)
@@ -188,18 +194,17 @@ def _standardised(chosen: Floats, rejected: Floats, clusters: Ints, weights: Flo
 
 
 def _at_equal_length(difference: Floats, lengths: Floats, clusters: Ints, weights: Floats) -> Effects:
-    value = np.full(difference.shape[1], np.nan)
-    influence, present = np.zeros(difference.shape), ~np.isnan(difference) & (weights > 0)[:, None]
-    for column in range(difference.shape[1]):
-        rows = np.flatnonzero(present[:, column])
-        own = difference[rows, column]
-        if lengths.shape[1] == 0 or np.count_nonzero(own) < 10:
-            continue
-        x = np.column_stack([bounded(own), lengths[rows]])
-        try:
-            fit = paired_logit(x, weights=weights[rows], tolerance=1e-6)
-        except NotEnoughData:
-            continue
-        value[column : column + 1], found = marginal_shifts(x, fit, columns=1, weights=weights[rows])
-        influence[rows, column] = found[:, 0]
+    value, influence = np.full(difference.shape[1], np.nan), np.zeros(difference.shape)
+    present = ~np.isnan(difference) & (weights > 0)[:, None]
+    if lengths.shape[1] and len(lengths) >= 10:
+        start = np.concatenate([[0.0], paired_logit(lengths, weights=weights).beta])  # saves half of the steps
+        for column in range(difference.shape[1]):
+            rows = np.flatnonzero(present[:, column])
+            own = difference[rows, column]
+            if np.count_nonzero(own) < 10:
+                continue
+            x = np.column_stack([bounded(own), lengths[rows]])
+            fit = paired_logit(x, weights=weights[rows], start=start, tolerance=1e-6)
+            value[column : column + 1], found = marginal_shifts(x, fit, columns=1, weights=weights[rows])
+            influence[rows, column] = found[:, 0]
     return effects_of(value, influence, clusters, present=present)

@@ -64,7 +64,7 @@ def hygiene(pairs: Pairs, checks: Checks) -> Iterator[Finding]:
     Raises:
         NotEnoughData: without rows.
     """
-    noticed = checks.frame.with_columns(check=pl.col("check").replace(dict(TOGETHER)))
+    noticed = checks.frame.with_columns(pl.col("check").replace(dict(TOGETHER)), reason="check")
     rows = pl.concat([pairs.frame["row"], noticed["row"]]).n_unique()
     if rows == 0:
         raise NotEnoughData("at least 1 row, got 0")
@@ -109,6 +109,7 @@ def _counted(name: str, noticed: pl.DataFrame, rows: int) -> Finding:
         check=name,
         dropped=dropped,
         rows=noticed["row"].unique().sort().head(SHOWN).to_list(),
+        reasons=dict(noticed.group_by("reason").agg(pl.col("row").n_unique()).sort("reason").iter_rows()),
         sides=dict(noticed.group_by("side").agg(pl.col("row").n_unique()).sort("side").iter_rows()),
     )
 

@@ -79,7 +79,9 @@ def _held_out_logit(x: Floats, folds: Ints) -> Floats:
 def _within(margins: Floats, clusters: Ints) -> Estimate:
     shares = win_shares(np.round(margins, 9)[:, None], clusters)
     value, low, high, p = (float(array[0]) for array in shares[:4])
-    return Estimate(value, low, high, int(shares.n[0]), "AUC within pairs", "5 folds by prompt, Wilson interval given the fits", p)
+    return Estimate(
+        value, low, high, int(shares.n[0]), "AUC within pairs", "5 folds by prompt, Wilson interval given the fits", p
+    )
 
 
 def _wording(pairs: Pairs, rows: Ints, folds: Ints, rng: np.random.Generator) -> Finding | None:

@@ -89,7 +89,7 @@ class ListWise(OneRow):
                 for row in zip(texts, order, strict=True)]  # fmt: skip
         return pl.DataFrame([*made, pl.Series(columns.answers, rows, dtype=pl.List(pl.Struct(fields)))])
 
-    def prune(self, raw: pl.DataFrame, gone: pl.Series) -> pl.DataFrame:
+    def prune(self, raw: pl.DataFrame, rows: pl.Series, gone: pl.Series) -> pl.DataFrame:
         columns = _list_columns(raw)
         if columns is None:
             return raw.select()
@@ -100,7 +100,7 @@ class ListWise(OneRow):
             for name, dtype in raw.schema.items()
             if isinstance(dtype, pl.List) and raw.select((pl.col(name).list.len() == count).all()).item()
         ]
-        return raw.select(pl.col(name).list.gather(stays) for name in parallel if name != prompt_of(raw))
+        return raw[rows].select(pl.col(name).list.gather(stays) for name in parallel if name != prompt_of(raw))
 
 
 def _orders(pairs: pl.DataFrame, ranks: bool) -> list[list[float]]:

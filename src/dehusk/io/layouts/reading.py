@@ -59,8 +59,8 @@ class Layout(Protocol):
 class Prunes(Protocol):
     """A layout whose rows hold several pairs, and that can take single answers out of a row."""
 
-    def prune(self, raw: pl.DataFrame, gone: pl.Series) -> pl.DataFrame:
-        """The answer columns of `raw` without the answers at the positions in `gone` (List, shape (n,))."""
+    def prune(self, raw: pl.DataFrame, rows: pl.Series, gone: pl.Series) -> pl.DataFrame:
+        """The answer columns of these 0-based `rows` without the answers at the positions in `gone`; shapes (n,)."""
         ...
 
 

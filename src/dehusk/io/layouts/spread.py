@@ -90,10 +90,10 @@ class PerModel(OneRow):
         ]
         return pairs.select(pl.col("prompt").alias(prompt), *cells, pl.col("chosen_model").alias(winner))
 
-    def prune(self, raw: pl.DataFrame, gone: pl.Series) -> pl.DataFrame:
+    def prune(self, raw: pl.DataFrame, rows: pl.Series, gone: pl.Series) -> pl.DataFrame:
         _, models = _models(raw)
         lost = pl.lit(gone)
-        return raw.select(
+        return raw[rows].select(
             pl.when(~lost.list.contains(place)).then(pl.col(name)).alias(name) for place, name in enumerate(models)
         )
 
