@@ -24,7 +24,7 @@ from dehusk.core.run import InputRecord, RunRecord, stream
 from dehusk.core.tables import Bools, Checks, Measures, Pairs, Responses
 from dehusk.features.intents import declare
 from dehusk.features.measuring import declared, measure
-from dehusk.features.mining import mine
+from dehusk.features.mining import count_variants, mine
 from dehusk.io import read_pairs, read_responses, write_pairs
 
 Watch = Callable[[str, int, int], None]  # (key of the step's name, steps done, steps in all)
@@ -117,6 +117,7 @@ def audit_tables(inputs: Inputs, config: AuditConfig, *, watch: Watch = lambda *
     features, intents = declare(features, unwanted=config.unwanted, wanted=config.wanted)
     watch("measuring", 2, 5)
     measures = measure(features, pairs=inputs.pairs, responses=inputs.responses, held_out=held_out)
+    measures = count_variants(measures, pairs=inputs.pairs, responses=inputs.responses)
     watch("probing", 3, 5)
     findings, skipped = run_probes(inputs, measures, config)
     findings = [finding.judged(intents.get(finding.feature or "", "unstated")) for finding in findings]

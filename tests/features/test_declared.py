@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -49,10 +50,11 @@ NASTY = [
 
 
 def measured(texts: list[str], features: tuple[Feature, ...] = FEATURES, prompt: str = "What?") -> pl.DataFrame:
+    everywhere = [replace(feature, lang="any") for feature in features]  # whatever the language of the prompt
     frame = pl.LazyFrame(
         {"prompt": [prompt] * len(texts), "response": texts}, schema={"prompt": pl.String, "response": pl.String}
     )
-    return plan(frame, "response", features).collect(engine="streaming")
+    return plan(frame, "response", everywhere).collect(engine="streaming")
 
 
 def spans(feature: Feature, text: str) -> list[tuple[int, int]]:

@@ -218,6 +218,10 @@ WRONG: dict[str, tuple[bytes, str]] = {
         PAIR.encode() * 3 + b'{"prompt": "p", "chosen": [{"role": "user", "content": "x"}], "rejected": "b"}\n',
         r"row 4: column 'chosen' holds messages in some rows and text in others",
     ),
+    "lists.jsonl": (
+        PAIR.encode() + b'{"prompt": "p", "chosen": [1, {"a": 2}], "rejected": "b"}',
+        r"row 2: column 'chosen' is a list or an object; expected text or messages",
+    ),
     "all_same.jsonl": (PAIR.replace('"b"', '"a"').encode() * 7, r"no usable pair \(both answers are the same in 7\)"),
     "wide.jsonl": (json.dumps({f"c{n}": n for n in range(100_000)}).encode(), r"100,000 columns; expected at most"),
     "wide.csv": (",".join(f"c{n}" for n in range(100_000)).encode() + b"\n", r"100,000 columns; expected at most"),

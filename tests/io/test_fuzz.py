@@ -17,15 +17,19 @@ from hypothesis import strategies as st
 from dehusk.core.errors import InputError
 from dehusk.core.kinds import layouts
 from dehusk.io import read_pairs, read_responses, write_pairs
+from dehusk.io.layouts.choice import ANSWERS
 
-FUZZ = settings(max_examples=120, deadline=None, suppress_health_check=list(HealthCheck))
+FUZZ = settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
 NAMES = st.sampled_from(
-    "prompt chosen rejected messages rejected_response conversations responses scores label response_a response_b winner "
-    "completion score_chosen score_rejected instruction input history system preference_strength response_1 response_2 "
-    "output step advantage weight margin lang source id".split()
+    sorted(
+        {name for names in ANSWERS[:12] for name in names}
+        | {"prompt", "chosen", "rejected", "messages", "rejected_response", "conversations", "responses", "scores"}
+        | {"label", "winner", "completion", "score_chosen", "score_rejected", "instruction", "input", "history"}
+        | {"system", "preference_strength", "output", "step", "advantage", "weight", "margin", "lang", "source", "id"}
+    )
 )
 TEXT = st.text(max_size=30) | st.sampled_from(
-    ["", "\x00", "\ud800", "\n\nHuman: a\n\nAssistant: b", "tie", "A", "1", "‮שלום", "😀"]
+    ["", "\x00", "\ud800", "\n\nHuman: a\n\nAssistant: b", "tie", "A", "1", "\u202eשלום", "😀"]
 )
 MESSAGE = st.fixed_dictionaries(
     {"role": st.sampled_from(["user", "assistant", "gpt", "?"]), "content": TEXT | st.none()}
@@ -51,8 +55,8 @@ def survives(data: bytes, suffix: str) -> None:
         else:
             write_pairs(Path(folder) / "same.jsonl", loaded.pairs, loaded.origin)
             write_pairs(Path(folder) / "same.csv", loaded.pairs, loaded.origin)
-            for entry in layouts:
-                write_pairs(Path(folder) / "other.jsonl", loaded.pairs, loaded.origin, layout=entry.name)
+            other = sorted(entry.name for entry in layouts)[len(data) % len(layouts)]
+            write_pairs(Path(folder) / "other.jsonl", loaded.pairs, loaded.origin, layout=other)
         try:
             read_responses([(None, str(file))])
         except InputError as error:
@@ -120,7 +124,7 @@ def seeds() -> dict[str, bytes]:
 SEEDS = seeds()
 
 
-@settings(FUZZ, max_examples=400)
+@settings(FUZZ, max_examples=250)
 @given(st.sampled_from(sorted(SEEDS)), st.data())
 def test_damaged_files(suffix: str, data: st.DataObject) -> None:
     body = bytearray(SEEDS[suffix])

@@ -154,6 +154,15 @@ def test_forests_are_bounded_and_total():
             assert all(0 <= at <= 100 for row in plot.rows for at in (row.mark.at, row.mark.low, row.mark.high))
 
 
+def test_one_endless_interval_does_not_squeeze_the_others():
+    wide = Estimate(0.1, -50.0, 50.0, 3, "SD", "m")
+    found = [finding(str(value), value=value, unit="SD") for value in (0.1, 0.2, 0.3, 0.4)]
+    (plot,) = forests([*found, replace(found[0], estimate=wide)])
+    marks = [row.mark.at for row in plot.rows]
+    assert max(marks) - min(marks) > 15
+    assert any((row.mark.low, row.mark.high) < (10, 100) and row.mark.high > 90 for row in plot.rows)
+
+
 def test_a_stage_chart_goes_up_when_the_rate_does():
     points = details_of(sample.rich().findings[8], "en").stages
     chart = stage_chart(points)

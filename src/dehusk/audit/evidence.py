@@ -30,36 +30,42 @@ def attach(
     """
     store: dict[str, Evidence] = {}
     done = []
+    ratios = None if pairs is None else _length_ratios(pairs)
+    lengths = None if responses is None else responses.frame["response"].str.len_chars().to_numpy().astype(np.float64)
     for finding in findings:
         if finding.feature is None or finding.estimate is None or finding.verdict == "pass":
             done.append(finding)
             continue
         found: list[Evidence] = []
         direction = 1 if finding.estimate.value >= 0 else -1
-        if finding.stage == "data" and pairs is not None:
-            found = list(_from_pairs(finding.feature, direction, pairs, measures))
-        elif finding.stage == "policy" and responses is not None:
-            found = list(_from_responses(finding.feature, direction, responses, measures))
+        if finding.stage == "data" and pairs is not None and ratios is not None:
+            found = list(_from_pairs(finding.feature, direction, pairs, measures, ratios))
+        elif finding.stage == "policy" and responses is not None and lengths is not None:
+            found = list(_from_responses(finding.feature, direction, responses, measures, lengths))
         store.update((item.id, item) for item in found)
         done.append(replace(finding, evidence=tuple(item.id for item in found)))
     return done, list(store.values())
 
 
-def _from_pairs(feature: str, direction: int, pairs: Pairs, measures: Measures) -> Iterator[Evidence]:
+def _length_ratios(pairs: Pairs) -> Floats:
+    """How unlike in length the two answers of each pair are: |log ratio| of their characters, shape (n,)."""
+    ratio = (pl.col("chosen").str.len_chars() + 1) / (pl.col("rejected").str.len_chars() + 1)
+    return pairs.frame.select(ratio.log().abs()).to_series().to_numpy()
+
+
+def _from_pairs(feature: str, direction: int, pairs: Pairs, measures: Measures, ratios: Floats) -> Iterator[Evidence]:
     difference = measures.all_values("chosen", feature) - measures.all_values("rejected", feature)
-    lengths = pairs.frame.select(
-        longer=(pl.col("chosen").str.len_chars() / (pl.col("rejected").str.len_chars() + 1)).log().abs()
-    )["longer"].to_numpy()
     for role, sign in (("example", direction), ("counter", -direction)):
-        for index in _telling(sign * difference, lengths):
+        for index in _telling(sign * difference, ratios):
             row = pairs.frame.row(index, named=True)
             fields = {name: str(row[name]) for name in ("prompt", "chosen", "rejected")}
             yield _evidence(f"pairs:{row['pair_id']}:{feature}", role, row["row"], fields, measures, feature, None)
 
 
-def _from_responses(feature: str, direction: int, responses: Responses, measures: Measures) -> Iterator[Evidence]:
+def _from_responses(
+    feature: str, direction: int, responses: Responses, measures: Measures, lengths: Floats
+) -> Iterator[Evidence]:
     values = measures.all_values("response", feature)
-    lengths = responses.frame["response"].str.len_chars().to_numpy().astype(np.float64)
     first, last = responses.stages[0], responses.stages[-1]
     for role, stage in (("example", last if direction > 0 else first), ("counter", first if direction > 0 else last)):
         rows = responses.at(stage)

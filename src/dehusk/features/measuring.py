@@ -12,7 +12,7 @@ import polars as pl
 
 from dehusk.core.kinds import Entry, Feature, Measure, feature_functions
 from dehusk.core.tables import Bools, Measures, Pairs, Responses
-from dehusk.features.views import LAYERS, held
+from dehusk.features.views import LAYERS, held, spelled
 from dehusk.text.language import mainly_chinese
 
 CHINESE = "prompt/chinese"  # column that tells the language of a row
@@ -71,8 +71,8 @@ def plan(frame: pl.LazyFrame, side: str, features: Iterable[Feature]) -> pl.Lazy
     """
     prompt, response = pl.col("prompt"), pl.col(side)
     speech = pl.when(prompt.str.contains(r"\p{L}")).then(prompt).otherwise(response)
-    frame = frame.with_columns(mainly_chinese(speech).alias(CHINESE))
-    columns: frozenset[str] = frozenset()
+    frame = frame.with_columns(mainly_chinese(speech).alias(CHINESE), spelled(prompt).alias(spelled.column(prompt)))
+    columns = frozenset({spelled.column(prompt)})
     for layer in LAYERS:
         with held(columns):
             frame = frame.with_columns(view(response).alias(view.column(response)) for view in layer)

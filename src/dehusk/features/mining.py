@@ -20,10 +20,11 @@ import numpy as np
 import polars as pl
 
 from dehusk.core.kinds import Feature, miners
-from dehusk.core.tables import Pairs, Responses
+from dehusk.core.tables import TABLE_OF, Measures, Pairs, Responses
 from dehusk.features.ngrams import Grams, frequent_ngrams
 from dehusk.features.phrases import Phrase, select, spoken
 from dehusk.features.templates import MAX_GAP, SLOT, select_templates
+from dehusk.features.views import spelled
 from dehusk.text.canonical import BREAK, END, START, canonical, is_cjk, readable, tokenise
 
 Ints = np.ndarray[Any, np.dtype[np.int64]]
@@ -77,40 +78,42 @@ def mine(table: Pairs | Responses, discovery: Bools, rng: np.random.Generator) -
         for miner in miners:
             for feature in miner.thing(contrast, name):
                 found.setdefault(feature.name, feature)
-    return _with_variant_counts(tuple(found.values()), table)
+    return tuple(found.values())
 
 
-def _with_variant_counts(features: tuple[Feature, ...], table: Pairs | Responses) -> tuple[Feature, ...]:
-    """Say of every near variant in how many texts of each side it stands: the family is tested as one."""
-    if isinstance(table, Pairs):
-        frame = table.frame.lazy().unpivot(["rejected", "chosen"], variable_name="side", value_name="text")
-    else:
-        frame = table.frame.lazy().select(side="stage", text="response")
-    spellings = {
-        readable(spoken(words)): words
-        for feature in features
-        if len(feature.details["tokens"]) > 1
-        for words in feature.details["tokens"]
-    }
-    if not spellings:
-        return features
-    said = canonical(pl.col("text"))
-    counts = (
-        frame.select("side", *(contains(said, words).alias(name) for name, words in spellings.items()))
-        .group_by("side", maintain_order=True)
-        .sum()
-        .collect(engine="streaming")
-    )
-    sides = counts["side"].to_list()
+def count_variants(measures: Measures, *, pairs: Pairs | None, responses: Responses | None) -> Measures:
+    """Say of every near variant in how many texts of each side it stands: the family is tested as one.
+
+    Only texts that have some variant are looked at again.
+    """
+    texts: dict[str, pl.Series] = {}
+    if pairs is not None:
+        texts |= {"chosen": pairs.frame["chosen"], "rejected": pairs.frame["rejected"]}
+    if responses is not None:
+        texts["response"] = responses.frame["response"]
+
+    def counts(feature: Feature, words: tuple[str, ...], table: str) -> dict[str, int]:
+        found: dict[str, int] = {}
+        for side in (side for side in texts if TABLE_OF[side] == table):
+            rows = np.flatnonzero(measures.all_values(side, feature.name) > 0)
+            has = texts[side].gather(rows).to_frame("t").select(t=contains(canonical(pl.col("t")), words))["t"]
+            if responses is None or side != "response":
+                found[side] = int(has.sum())
+            else:
+                stage = responses.frame["stage"].gather(rows).filter(has)
+                found |= {name: int((stage == name).sum()) for name in responses.stages}
+        return found
 
     def counted(feature: Feature) -> Feature:
+        if feature.discovered is None or len(feature.details["tokens"]) == 1:
+            return feature
         variants = [
-            variant | dict(zip(sides, counts[variant["phrase"]].to_list(), strict=True))
-            for variant in feature.details["variants"]
+            variant | counts(feature, words, feature.discovered)
+            for variant, words in zip(feature.details["variants"], feature.details["tokens"], strict=True)
         ]
         return replace(feature, details=MappingProxyType({**feature.details, "variants": variants}))
 
-    return tuple(counted(feature) if len(feature.details["tokens"]) > 1 else feature for feature in features)
+    return replace(measures, features=tuple(counted(feature) for feature in measures.features))
 
 
 def contrasts(table: Pairs | Responses, discovery: Bools, rng: np.random.Generator) -> Iterator[Contrast]:
@@ -175,7 +178,7 @@ def as_feature(phrase: Phrase, table: str | None) -> Feature:
     shown = SHOWN[position].format(readable(words))
 
     def measure(prompt: pl.Expr, response: pl.Expr) -> pl.Expr:
-        said, asked = canonical(response), canonical(prompt)
+        said, asked = spelled(response), spelled(prompt)
         here = reduce(or_, (contains(said, variant) for variant in phrase.variants))
         return here & ~reduce(or_, (contains(asked, tuple(spoken(variant))) for variant in phrase.variants))
 

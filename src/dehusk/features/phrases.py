@@ -54,7 +54,7 @@ def select(grams: Grams, prompts: int, *, least_z: float = 2.5, most: int = 150)
     weight = power[candidates] * (1 + 0.1 * np.minimum(grams.length[candidates] - 1, 5))
     candidates = candidates[np.lexsort((-grams.length[candidates], -weight))]
     phrases = []
-    for gram in candidates[: 8 * most].tolist():
+    for gram in candidates[: 4 * most].tolist():
         words = tuple(grams.words(gram))
         if has_substance(words):
             phrases.append(Phrase(words, int(grams.early[gram]), int(grams.late[gram])))
@@ -90,30 +90,27 @@ def _families(phrases: list[Phrase]) -> list[Phrase]:
                 variants=(*known.variants, phrase.words),
             )
     heads: list[Phrase] = []
+    spelled: list[list[str]] = []  # variants of each head, as substrings to look for
     for phrase in merged.values():
+        ours = [f" {' '.join(words)} " for words in phrase.variants]
         for index, head in enumerate(heads):
-            if _carries(head, phrase):
+            if _is_carried(phrase, ours[0], head, spelled[index]):
                 heads[index] = replace(head, related=(*head.related, phrase.words))
                 break
-            if _carries(phrase, head):
-                heads[index] = replace(phrase, related=(head.words, *head.related))
+            if _is_carried(head, spelled[index][0], phrase, ours):
+                heads[index], spelled[index] = replace(phrase, related=(head.words, *head.related)), ours
                 break
         else:
             heads.append(phrase)
+            spelled.append(ours)
     return heads
 
 
-def _carries(whole: Phrase, part: Phrase) -> bool:
+def _is_carried(part: Phrase, spelling: str, whole: Phrase, spellings: list[str]) -> bool:
     """Whether a phrase stands inside every variant of a longer one that has nearly all of its surplus."""
-    inside = _spelling(part.words)
-    return whole.surplus * part.surplus > 0 and (
-        abs(whole.surplus) >= CARRIED * abs(part.surplus)
-        and all(inside in _spelling(words) and words != part.words for words in whole.variants)
+    return all(len(spelling) < len(longer) and spelling in longer for longer in spellings) and (
+        whole.surplus * part.surplus > 0 and abs(whole.surplus) >= CARRIED * abs(part.surplus)
     )
-
-
-def _spelling(words: tuple[str, ...]) -> str:
-    return f" {' '.join(words)} "
 
 
 def stem(words: tuple[str, ...]) -> str:

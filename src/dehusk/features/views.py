@@ -15,6 +15,8 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from dehusk.text.canonical import canonical
+
 FIRST_HAN, LAST_HAN = "㐀", "\u9fff"
 HAN = "㐀-䶿一-鿿豈-\ufaff"  # a class that Python's re knows too; Polars alone may say \p{Han}
 FENCE = r"```(?s:.*?)(?:```|$)"  # a fence that is never closed reaches to the end
@@ -118,7 +120,8 @@ lower = View("lower", _lower)  # for word lists: four times as fast as a case-bl
 prose = View("prose", _prose)  # without fenced code, where # opens a comment and - subtracts; begins with a newline
 word_counts = View("words", _words)  # lower-case words; a Han character or a kana is a word of its own
 line_counts = View("lines", _lines)  # lines that are not blank, without the white space around them
-LAYERS = ((lower, prose), (word_counts, line_counts))  # a later one may read an earlier one
+spelled = View("spelled", canonical)  # canonical tokens, for phrases
+LAYERS = ((lower, prose, spelled), (word_counts, line_counts))  # a later one may read an earlier one
 
 
 def word_count(text: pl.Expr) -> pl.Expr:

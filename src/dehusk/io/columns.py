@@ -9,6 +9,7 @@ import polars as pl
 
 from dehusk.core.errors import InputError
 from dehusk.io.layouts.messages import OPENAI, SHAREGPT
+from dehusk.io.layouts.reading import PROMPT_KEYS
 
 OPTIONAL: Mapping[str, tuple[str, ...]] = {
     "source": ("source", "subset", "dataset", "data_source", "origin"),
@@ -53,11 +54,17 @@ def _renames(present: Iterable[str], columns: Mapping[str, str]) -> dict[str, st
     return {name: to.get(name, name + _ASIDE if name in columns else name) for name in present}
 
 
-def prepared(frame: pl.DataFrame, where: str) -> pl.DataFrame:
+def prepared(frame: pl.DataFrame, where: str, opaque: Iterable[str] = ()) -> pl.DataFrame:
     """Plain types: categories as text, message lists that were stored as JSON text as lists.
 
+    Args:
+        frame: The table under mapped names.
+        where: Name of the file for errors.
+        opaque: Columns that hold lists or objects of no common type, as JSON text.
+
     Raises:
-        InputError: a column that holds messages in some rows and plain text in others, with the odd row.
+        InputError: a column that holds messages in some rows and plain text in others, with the odd row; or a prompt
+            or answer that is neither.
     """
     categories = [name for name, dtype in frame.schema.items() if isinstance(dtype, pl.Categorical | pl.Enum)]
     frame = frame.with_columns(pl.col(categories).cast(pl.String)) if categories else frame
@@ -73,6 +80,12 @@ def prepared(frame: pl.DataFrame, where: str) -> pl.DataFrame:
             what = f"column {name!r} holds messages in some rows and text in others"
             raise InputError(what, where=where, row=int(odd.fill_null(value=False).arg_max() or 0) + 1)
         frame = frame.with_columns(_decoded(frame[name], where))
+    for name in (*PROMPT_KEYS, "chosen", "rejected", "response", "completion"):
+        if name in opaque and frame.schema.get(name) == pl.String:
+            row = int(frame[name].str.contains(r"^[\[{]").fill_null(value=False).arg_max() or 0) + 1
+            raise InputError(
+                f"column {name!r} is a list or an object", where=where, row=row, expected="text or messages"
+            )
     return frame
 
 

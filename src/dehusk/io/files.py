@@ -52,6 +52,7 @@ class RawTable:
     sha256: str  # of the bytes on disk; empty for a hub address
     lines: Buffer | None = None
     envelope: dict[str, Any] | None = None
+    opaque: tuple[str, ...] = ()  # columns kept as JSON text for want of a common type
     damaged: Ints = field(default_factory=lambda: np.empty(0, np.int64))
 
 
@@ -145,7 +146,7 @@ def _read_json(data: Buffer, name: str, sha256: str, on_disk: Path | None, suffi
             raise InputError("no rows", where=name, expected="at least one row")
         kind, on_disk, data = "json", None, b"\n".join(dump_row(row) for row in rows)
     found = read_json_lines(data, name, path=on_disk)
-    return RawTable(name, kind, found.frame, sha256, data, envelope, found.damaged)
+    return RawTable(name, kind, found.frame, sha256, data, envelope, found.opaque, found.damaged)
 
 
 def _complete(line: bytes) -> bool:

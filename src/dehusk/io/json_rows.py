@@ -45,10 +45,15 @@ _ROW_KEYS = ("data", "rows", "examples", "instances", "records", "train", "valid
 
 @dataclass(frozen=True)
 class JsonRows:
-    """A table read from JSON Lines; `damaged` are the 0-based rows in which a lone surrogate became U+FFFD."""
+    """A table read from JSON Lines.
+
+    `damaged` are the 0-based rows in which a lone surrogate became U+FFFD; `opaque` are columns kept as JSON text
+    because their values are lists or objects of no common type.
+    """
 
     frame: pl.DataFrame
     damaged: Ints
+    opaque: tuple[str, ...] = ()
 
 
 def read_json_lines(data: Buffer, where: str, *, path: Path | None = None) -> JsonRows:
@@ -67,11 +72,12 @@ def read_json_lines(data: Buffer, where: str, *, path: Path | None = None) -> Js
     sample = _sample(mended)
     try:
         if _DEEP.search(sample):
-            return JsonRows(_explained(mended, where), damaged)
+            return _explained(mended, damaged, where)
         schema = _limited(pl.read_ndjson(io.BytesIO(sample), infer_schema_length=None).schema, where)
-        return JsonRows(pl.read_ndjson(source, schema=schema), damaged)
+        frame = pl.read_ndjson(source, schema=schema)
+        return JsonRows(frame, damaged, _opaque(frame, mended))
     except pl.exceptions.PolarsError:
-        return JsonRows(_explained(mended, where), damaged)
+        return _explained(mended, damaged, where)
 
 
 def rows_of_document(data: Buffer, where: str) -> tuple[list[dict[str, Any]], dict[str, Any] | None]:
@@ -183,7 +189,19 @@ def _without_surrogates(line: bytes) -> bytes | None:
     return None
 
 
-def _explained(data: Buffer, where: str) -> pl.DataFrame:
+def _opaque(frame: pl.DataFrame, data: Buffer) -> tuple[str, ...]:
+    """Text columns in which some value that looks like a list or an object is one, and became text beside others."""
+    texts = frame.select(pl.col(pl.String).str.contains(r"^[\[{]").fill_null(value=False))
+    looks = {name: texts[name].arg_true().head(SAMPLED_LINES).to_list() for name in texts.columns if texts[name].any()}
+    if not looks:
+        return ()
+    lines = [line for line in data[:].split(b"\n") if line.strip()]
+    return tuple(
+        name for name, rows in looks.items() if any(not isinstance(json.loads(lines[row])[name], str) for row in rows)
+    )
+
+
+def _explained(data: Buffer, damaged: Ints, where: str) -> JsonRows:
     """Read line by line: find the broken line, or the columns whose type changes from row to row."""
     rows: list[dict[str, Any]] = []
     kinds: dict[str, set[str]] = {}
@@ -204,7 +222,8 @@ def _explained(data: Buffer, where: str) -> pl.DataFrame:
         plain = b"\n".join(dump_row({name: row.get(name) for name in names if name not in texts}) for row in rows)
         try:
             found = pl.read_ndjson(io.BytesIO(plain), infer_schema_length=None).schema
-            return pl.read_ndjson(io.BytesIO(lines), schema={name: found.get(name, pl.String()) for name in names})
+            frame = pl.read_ndjson(io.BytesIO(lines), schema={name: found.get(name, pl.String()) for name in names})
+            return JsonRows(frame, damaged, tuple(name for name in names if name in texts & nested))
         except pl.exceptions.PolarsError:
             continue
     raise InputError("values that no table can hold", where=where, expected="one type of value a column")

@@ -65,7 +65,7 @@ def read_pairs(
         InputError: in one line, for anything that is not a table of pairs with at least one usable pair.
     """
     raw = read_raw(path)
-    frame = prepared(renamed(raw.frame, columns, path), path)
+    frame = prepared(renamed(raw.frame, columns, path), path, raw.opaque)
     name, reader, about = find_layout(frame, layout, path)
     reading = placed(lambda: reader.read(frame), path)
     table = placed(lambda: _canonical(reading, frame), path)

@@ -87,7 +87,7 @@ def _read_source(
     """The canonical table of one source, and its record."""
     folder = Path(path)
     raw = read_dump(folder) if is_dump(folder) else read_raw(path)
-    frame = prepared(renamed(raw.frame, columns, path), path).with_row_index("row", 1)
+    frame = prepared(renamed(raw.frame, columns, path), path, raw.opaque).with_row_index("row", 1)
     frame = placed(lambda: _unrolled(frame), path)
     table = placed(lambda: _texts(frame, path), path)
     dump = raw.kind == "rollouts" or (

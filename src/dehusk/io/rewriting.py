@@ -17,7 +17,7 @@ import polars as pl
 
 from dehusk.io.atomic import json_text, table_kind, write_atomic, write_table
 from dehusk.io.files import RawTable
-from dehusk.io.json_rows import ROWS_HERE, dump_row
+from dehusk.io.json_rows import ROWS_HERE, dump_row, read_json_lines
 
 
 @dataclass(frozen=True)
@@ -47,9 +47,17 @@ def write_rows(path: str | Path, rows: Rows, raw: RawTable) -> None:
     elif kind == "json":
         data = _document(lines, raw.envelope)
     else:
-        write_table(path, pl.read_ndjson(io.BytesIO(b"\n".join(lines)), infer_schema_length=None))
+        write_table(path, _table_of(b"\n".join(lines), raw.name))
         return
     write_atomic(path, gzip.compress(data, 6, mtime=0) if squeezed else data)
+
+
+def _table_of(lines: bytes, where: str) -> pl.DataFrame:
+    """The rows as a table, with every key of every row; types that no table can hold become JSON text."""
+    try:
+        return pl.read_ndjson(io.BytesIO(lines), infer_schema_length=None)
+    except pl.exceptions.PolarsError:
+        return read_json_lines(lines, where).frame
 
 
 def _as_lines(rows: Rows, texts: list[bytes]) -> list[bytes]:

@@ -14,7 +14,7 @@ from dehusk.core.findings import Estimate, Finding
 from dehusk.report.details import StagePoint, second_reading
 from dehusk.report.wording import finite, is_change, reference_of
 
-FOREST_ROWS = 40
+FOREST_ROWS = 24
 SECOND = ("length_matched", "length_conditional", "adjusted")  # readings that may be drawn beside the first
 CHART_TOP, CHART_BOTTOM = 18.0, 92.0  # pixels between which a stage chart is drawn
 
@@ -116,7 +116,7 @@ def _extent(estimates: list[Estimate], reference: float | None) -> list[float]:
     ends = [end for one in estimates for end in (finite(one.low), finite(one.high)) if end is not None]
     low, high = min(points), max(points)
     outside = sorted(max(low - end, end - high, 0.0) for end in ends) or [0.0]
-    room = max(2 * (high - low), 3 * outside[len(outside) // 2])
+    room = max(high - low, 3 * outside[len(outside) // 2])
     return points + [min(high + room, max(low - room, end)) for end in ends]
 
 

@@ -29,7 +29,7 @@ def to_github(audit: Audit, lang: str = "en") -> str:
 
 def _command(name: str, title: str, message: str) -> str:
     """One workflow command; property values also escape the characters that separate properties."""
-    shown = one_line(title, 120).replace("%", "%25").replace(",", "%2C")
+    shown = one_line(title, 120).replace("%", "%25").replace(":", "%3A").replace(",", "%2C")
     return f"::{name} title={shown}::{one_line(message, 2000).replace('%', '%25')}"
 
 

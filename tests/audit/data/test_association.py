@@ -200,6 +200,7 @@ def test_a_feature_that_turns_around_by_source_is_a_finding_of_its_own():
     measures = make_measures({"f0": tuple(values)})
     turn = run(pairs, measures, "turned")["f0"]
     assert turn.verdict == "warn"
+    assert turn.estimate.low > 0.3  # how far apart the two are
     assert (turn.sentence.values["more"], turn.sentence.values["less"]) == ("forum", "crowd")
     assert {part["level"]: part["estimate"].value > 0 for part in turn.details["by"]} == {"forum": True, "crowd": False}
     assert not run(make_pairs(400), measures, "turned")

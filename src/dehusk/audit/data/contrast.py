@@ -14,7 +14,7 @@ from dehusk.core.findings import Estimate
 from dehusk.core.kinds import Feature
 from dehusk.core.tables import Floats, Ints, Measures, Pairs
 from dehusk.stats.panel import Effects, clustered_means, clustered_sign_ps, effects_of
-from dehusk.stats.ranking import win_shares
+from dehusk.stats.ranking import mean_shares
 from dehusk.stats.regression import marginal_shifts, paired_logit
 
 SHIFT_UNIT = "win-rate shift"
@@ -163,7 +163,7 @@ def _block(pairs: Pairs, measures: Measures, features: tuple[Feature, ...], leng
         counts.astype(np.int64),
         means,
         _shift(sign, clusters, weights, features),
-        win_shares(np.where(sign == 0, np.nan, sign), clusters, weights=weights),
+        mean_shares(np.where(sign == 0, np.nan, (sign + 1) / 2), clusters, weights=weights),
         _standardised(chosen, rejected, clusters, weights),
         _at_equal_length(chosen - rejected, lengths, clusters, weights),
     )
@@ -171,9 +171,11 @@ def _block(pairs: Pairs, measures: Measures, features: tuple[Feature, ...], leng
 
 def _shift(sign: Floats, clusters: Ints, weights: Floats, features: Sequence[Feature]) -> Effects:
     effects = clustered_means(sign, clusters, weights=weights)
-    presence = np.array([feature.unit == "presence" for feature in features])
-    exact = clustered_sign_ps(np.where(weights[:, None] > 0, sign, 0), clusters)
-    return effects._replace(p=np.where(presence & ~np.isnan(effects.p), exact, effects.p))
+    presence = np.array([feature.unit == "presence" for feature in features]) & ~np.isnan(effects.p)
+    if presence.any():
+        counted = np.where(weights[:, None] > 0, sign[:, presence], 0)
+        effects.p[presence] = clustered_sign_ps(counted, clusters)
+    return effects
 
 
 def _standardised(chosen: Floats, rejected: Floats, clusters: Ints, weights: Floats) -> Effects:

@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 
 from dehusk.audit.data.contrast import SHIFT_UNIT, estimate, shifts
-from dehusk.core.findings import Finding
+from dehusk.core.findings import Estimate, Finding
 from dehusk.core.kinds import Feature
 from dehusk.core.messages import say
 from dehusk.core.tables import Ints, Measures, Pairs
@@ -95,8 +95,16 @@ class Parts:
             verdict="warn",
             feature=feature.name,
             family=feature.family,
-            estimate=estimate(self.effects[low], k, SHIFT_UNIT, "clustered mean of signs"),
+            estimate=self._apart(k, high, low),
             q=q,
             remedy=say("data.remedy.by_source"),
             details={"reading": "turned", "column": self.levels[high].column, "by": self.of(feature.name)},
         )
+
+    def _apart(self, k: int, high: int, low: int) -> Estimate:
+        """Shift in one part − shift in the other, the parts taken as independent."""
+        first, second = self.effects[high], self.effects[low]
+        value = float(first.value[k] - second.value[k])
+        half = float(np.hypot(first.high[k] - first.value[k], second.high[k] - second.value[k]))
+        prompts = int(first.n[k] + second.n[k])
+        return Estimate(value, value - half, value + half, prompts, SHIFT_UNIT, "difference of two parts")
