@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from cyclopts import App, CycloptsError
+from cyclopts import App, CycloptsError, Parameter
 from cyclopts.config import Dict
 from rich.console import Console
 
@@ -50,6 +50,7 @@ def build_app(options: dict[str, object] | None = None) -> App:
         help="Follow a surface feature from preference data to reward model to policy.",
         help_format="plaintext",
         version=_version,
+        default_parameter=Parameter(negative="", show_default=lambda value: value if value not in ((), None) else None),
         config=Dict(options) if options else None,
         help_epilogue="Every verb: dehusk VERB --help. Options may stand in a TOML file: --config FILE.",
     )

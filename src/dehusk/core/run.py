@@ -6,9 +6,10 @@ import platform
 import sys
 from dataclasses import dataclass, field
 from importlib import metadata
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
+if TYPE_CHECKING:
+    import numpy as np
 
 
 def stream(seed: int, name: str) -> np.random.Generator:
@@ -21,7 +22,9 @@ def stream(seed: int, name: str) -> np.random.Generator:
     >>> float(stream(0, "a").random()) == float(stream(0, "b").random())
     False
     """
-    return np.random.default_rng([seed, *name.encode()])
+    from numpy.random import default_rng  # noqa: PLC0415 - the command line reads this module for every --help
+
+    return default_rng([seed, *name.encode()])
 
 
 def versions() -> dict[str, str]:
