@@ -12,9 +12,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-import dehusk.audit.data
-import dehusk.audit.policy  # noqa: F401 - importing a module adds its probes to the table
-from dehusk.audit import evidence, trace
+import dehusk.probes.data
+import dehusk.probes.policy  # noqa: F401 - importing a module adds its probes to the table
 from dehusk.core.errors import InputError, NotEnoughData
 from dehusk.core.findings import Audit, Finding, GlossaryEntry, Skipped
 from dehusk.core.kinds import Feature, feature_functions, layouts, probes
@@ -26,6 +25,7 @@ from dehusk.features.intents import declare
 from dehusk.features.measuring import declared, measure
 from dehusk.features.mining import count_variants, mine
 from dehusk.io import read_pairs, read_responses, write_pairs
+from dehusk.probes import evidence, trace
 
 Watch = Callable[[str, int, int], None]  # (key of the step's name, steps done, steps in all)
 

@@ -10,7 +10,7 @@ ROWS = (
     {"core"},
     {"io", "text", "stats"},
     {"features", "rewards", "fit", "demo"},
-    {"audit", "repair"},
+    {"probes", "repair"},
     {"workflow", "align", "report", "scale", "server"},
     {"validation"},  # runs whole audits over and over, so it stands on the workflow
     {"cli", "experiments"},
@@ -19,7 +19,7 @@ ROW_OF = {name: row for row, names in enumerate(ROWS) for name in names}
 ONLY = {  # narrower than the row allows
     "stats": ("dehusk.core.errors",),
     "report": ("dehusk.core",),
-    "audit": ("dehusk.core", "dehusk.stats", "dehusk.text"),
+    "probes": ("dehusk.core", "dehusk.stats", "dehusk.text"),
     "repair": ("dehusk.core", "dehusk.stats", "dehusk.text"),
 }
 CORE_INSTALL = {
@@ -85,9 +85,9 @@ def test_heavy_libraries_are_imported_inside_functions():
         ("io/a.py", "from dehusk import text"),
         ("io/a.py", "from ..text import canonical"),
         ("stats/a.py", "from dehusk.core.tables import Pairs"),
-        ("audit/data/a.py", "from dehusk.features.measuring import measure"),
+        ("probes/data/a.py", "from dehusk.features.measuring import measure"),
         ("report/a.py", "from dehusk.stats.effects import wilson"),
-        ("features/a.py", "def late():\n    import dehusk.audit"),
+        ("features/a.py", "def late():\n    import dehusk.probes"),
         ("features/a.py", "import dehusk"),
         ("novelty/a.py", "from dehusk.core import run"),
         ("core/__init__.py", "from ..cli import main"),
@@ -107,7 +107,7 @@ def test_a_forbidden_import_is_caught(tmp_path, path, line):
         ("io/layouts/a.py", "from dehusk.io.reading import rows"),
         ("io/a.py", "from . import reading"),
         ("stats/a.py", "from dehusk.core.errors import NotEnoughData"),
-        ("audit/data/a.py", "from dehusk.text import canonical"),
+        ("probes/data/a.py", "from dehusk.text import canonical"),
         ("cli/a.py", "from dehusk import workflow"),
         ("__init__.py", "from dehusk.workflow import audit"),
         ("rewards/a.py", "def load():\n    import torch"),

@@ -8,9 +8,25 @@ from source import PACKAGE, modules
 EMPTY_NAMES = {"utils", "util", "helpers", "helper", "common", "base", "misc", "manager"}
 
 
+def promised(package):
+    """Names of the methods that a protocol of the package documents: whoever implements them need not repeat it."""
+    protocols = [
+        node
+        for _, _, tree in modules(package)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ClassDef) and any(ast.unparse(base).startswith("Protocol") for base in node.bases)
+    ]
+    return {
+        child.name
+        for protocol in protocols
+        for child in protocol.body
+        if isinstance(child, ast.FunctionDef) and ast.get_docstring(child)
+    }
+
+
 def undocumented(package):
     """Dotted names of public modules, classes, functions and methods without a docstring."""
-    found = []
+    found, known = [], promised(package)
     for name, _, tree in modules(package):
         pending = [(name, tree)]
         while pending:
@@ -24,6 +40,7 @@ def undocumented(package):
                 for child in node.body
                 if isinstance(child, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
                 and not child.name.startswith("_")
+                and not (isinstance(node, ast.ClassDef) and child.name in known and not ast.get_docstring(child))
             ]
     return sorted(found)
 

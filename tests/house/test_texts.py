@@ -56,7 +56,12 @@ def quoted():
 
 
 def test_the_languages_have_the_same_keys():
-    assert set(catalogue("en")) == set(catalogue("zh"))
+    assert set(catalogue("en")) == set(catalogue("zh")) - translated_docstrings()
+
+
+def translated_docstrings():
+    """Keys that Chinese alone has: what a feature means is told in English by its docstring."""
+    return {f"features.{feature.name}.about" for feature in declared()}
 
 
 def test_the_languages_mention_the_same_values():
@@ -80,7 +85,7 @@ def test_every_key_put_together_at_run_time_can_exist():
     missing = [
         (place, expression)
         for place, expression in composed
-        if re.split(r"\W", expression)[0] in areas and not any(re.fullmatch(expression, key) for key in catalogue("en"))
+        if re.split(r"\W", expression)[0] in areas and not any(re.fullmatch(expression, key) for key in catalogue("zh"))
     ]
     assert not missing
 

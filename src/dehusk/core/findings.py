@@ -176,7 +176,9 @@ def _plain(value: Any) -> Any:
         return {item.name: _plain(getattr(value, item.name)) for item in fields(value)}
     if isinstance(value, Mapping):
         return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, str | bool | int | None):
+    if isinstance(value, str):  # a lone surrogate (from a path, say) cannot be written as UTF-8
+        return value.encode("utf-8", "replace").decode()
+    if isinstance(value, bool | int | None):
         return value
     if isinstance(value, Iterable):
         return [_plain(item) for item in value]

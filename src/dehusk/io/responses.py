@@ -16,7 +16,7 @@ from dehusk.core.run import InputRecord
 from dehusk.core.tables import Checks, Responses
 from dehusk.io.checks import check_responses
 from dehusk.io.columns import prepared, renamed, untouched
-from dehusk.io.files import read_raw
+from dehusk.io.files import guard_os, read_raw
 from dehusk.io.layouts.messages import before_reply, is_messages, is_text, plain, reply
 from dehusk.io.layouts.reading import PROMPT_KEYS, are_conversations, prompt_of
 from dehusk.io.pairs import NO_COLUMNS, damaged_rows, placed
@@ -86,7 +86,7 @@ def _read_source(
 ) -> tuple[pl.DataFrame, InputRecord]:
     """The canonical table of one source, and its record."""
     folder = Path(path)
-    raw = read_dump(folder) if is_dump(folder) else read_raw(path)
+    raw = guard_os(lambda: read_dump(folder) if is_dump(folder) else read_raw(path), folder)
     frame = prepared(renamed(raw.frame, columns, path), path, raw.opaque).with_row_index("row", 1)
     frame = placed(lambda: _unrolled(frame), path)
     table = placed(lambda: _texts(frame, path), path)

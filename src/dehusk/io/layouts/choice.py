@@ -1,7 +1,5 @@
 """Layouts in which two answers stand side by side and a column says which one won."""
 
-# ruff: noqa: D102  (what the methods of a layout do is told once, in reading.Layout)
-
 from __future__ import annotations
 
 from typing import Any
@@ -43,10 +41,12 @@ class HelpSteer(OneRow):
     needs = "prompt (or context), response_1, response_2, preference_strength"
 
     def recognises(self, raw: pl.DataFrame) -> bool:
+        """Two answers and a numeric strength."""
         strength = first_of(raw, STRENGTHS)
         return strength is not None and _answers(raw) is not None and numbers(raw[strength]) is not None
 
     def read(self, raw: pl.DataFrame) -> Reading:
+        """The sign of the strength says which answer won, its size is the margin."""
         strength = first_of(raw, STRENGTHS) or STRENGTHS[0]
         values = numbers(raw[strength])
         if values is None:
@@ -55,6 +55,7 @@ class HelpSteer(OneRow):
         return _read(raw, won, (strength,), margin=values.abs())
 
     def write(self, pairs: pl.DataFrame, like: pl.DataFrame) -> pl.DataFrame:
+        """Answers in alternating order; the strength is the signed margin, ±1 where there is none."""
         frame, side = _side_by_side(pairs, _answers(like) or ("response_1", "response_2"), like)
         margin = pairs["margin"].fill_null(1.0) if "margin" in pairs.columns else pl.lit(1.0)
         strength = (side.cast(pl.Float64) * 2 - 1) * margin
@@ -68,9 +69,11 @@ class AbLabel(OneRow):
     needs = "response_A, response_B, label"
 
     def recognises(self, raw: pl.DataFrame) -> bool:
+        """Two answers, and a label whose values tell them apart."""
         return _label(raw) is not None
 
     def read(self, raw: pl.DataFrame) -> Reading:
+        """The label says which answer won; ties and missing labels hold no pair."""
         names, used = _answers(raw), _label(raw)
         if names is None or used is None:
             raise InputError("no two answers with a label that tells them apart", expected=self.needs)
@@ -82,6 +85,7 @@ class AbLabel(OneRow):
         return _read(raw, won, used, margin=margin, notes=(note,))
 
     def write(self, pairs: pl.DataFrame, like: pl.DataFrame) -> pl.DataFrame:
+        """Answers in alternating order; the label in the words that the column already uses."""
         names = _answers(like) or ("response_A", "response_B")
         frame, side = _side_by_side(pairs, names, like)
         used = _label(like) or ("label",)

@@ -1,7 +1,5 @@
 """Layouts of LLaMA-Factory and ms-swift."""
 
-# ruff: noqa: D102  (what the methods of a layout do is told once, in reading.Layout)
-
 from __future__ import annotations
 
 from typing import Any
@@ -35,9 +33,11 @@ class LlamaFactoryAlpaca(OneRow):
     needs = "instruction, chosen, rejected"
 
     def recognises(self, raw: pl.DataFrame) -> bool:
+        """An instruction and the two answers, all of them text."""
         return all(name in raw.columns and is_text(raw.schema[name]) for name in ("instruction", "chosen", "rejected"))
 
     def read(self, raw: pl.DataFrame) -> Reading:
+        """System, history, instruction and input together are the prompt."""
         text = {name for name, dtype in raw.schema.items() if is_text(dtype)}
         prompt = pl.col("instruction").cast(pl.String)
         used = ["instruction"]
@@ -56,6 +56,7 @@ class LlamaFactoryAlpaca(OneRow):
         return Reading(one_row_each(raw, prompt=prompt, **sides), (*used, "chosen", "rejected"))
 
     def write(self, pairs: pl.DataFrame, like: pl.DataFrame) -> pl.DataFrame:
+        """The last question is the instruction; what precedes it goes into system and history."""
         rows = [_alpaca(prompt or "") for prompt in pairs["prompt"]]
         columns = pl.DataFrame(
             rows,
@@ -96,17 +97,20 @@ class LlamaFactorySharegpt(OneRow):
     needs = "conversations, chosen, rejected"
 
     def recognises(self, raw: pl.DataFrame) -> bool:
+        """A list of messages, and one message a side."""
         asked = first_of(raw, ("conversations", "messages"))
         sides = [raw.schema.get(side) for side in ("chosen", "rejected")]
         return asked is not None and is_messages(raw.schema[asked]) and all(map(is_message, sides))
 
     def read(self, raw: pl.DataFrame) -> Reading:
+        """The conversation is the prompt, the two messages are the answers."""
         asked = first_of(raw, ("conversations", "messages")) or "conversations"
         columns = {"prompt": asked, "chosen": "chosen", "rejected": "rejected"}
         frame = one_row_each(raw, **{to: plain(name, raw.schema[name]) for to, name in columns.items()})
         return Reading(frame, tuple(columns.values()))
 
     def write(self, pairs: pl.DataFrame, like: pl.DataFrame) -> pl.DataFrame:
+        """Messages under `from` and `value`, or under the keys that the columns already have."""
         asked = first_of(like, ("conversations", "messages")) or "conversations"
         columns = [as_prompt(pairs["prompt"].alias(asked), like.schema.get(asked, pl.List(SHAREGPT)))]
         return pl.DataFrame(

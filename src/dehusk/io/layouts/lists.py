@@ -1,7 +1,5 @@
 """Rows that hold a whole list of answers, with scores or ranks."""
 
-# ruff: noqa: D102  (what the methods of a layout do is told once, in reading.Layout)
-
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -44,9 +42,11 @@ class ListWise(OneRow):
     needs = "prompt, responses and scores (or ranks)"
 
     def recognises(self, raw: pl.DataFrame) -> bool:
+        """A list of answers with scores or ranks, as parallel lists or as objects."""
         return _list_columns(raw) is not None
 
     def read(self, raw: pl.DataFrame) -> Reading:
+        """Every pair of answers of unequal merit; rows without one hold no preference."""
         columns = _list_columns(raw)
         if columns is None:
             raise InputError("no list of answers with scores or ranks", expected=self.needs)
@@ -74,6 +74,7 @@ class ListWise(OneRow):
         return Reading(frame, tuple(map(str, used)), no_preference(without, "tie"), (note,))
 
     def write(self, pairs: pl.DataFrame, like: pl.DataFrame) -> pl.DataFrame:
+        """A row of two answers a pair, with its scores, or 1 and 0."""
         prompt = prompt_of(like) or "prompt"
         columns = _list_columns(like) or _Columns("responses", None, "scores", ranks=False, model=None)
         made = [as_prompt(pairs["prompt"].alias(prompt), like.schema.get(prompt, pl.String()))]
@@ -90,6 +91,7 @@ class ListWise(OneRow):
         return pl.DataFrame([*made, pl.Series(columns.answers, rows, dtype=pl.List(pl.Struct(fields)))])
 
     def prune(self, raw: pl.DataFrame, rows: pl.Series, gone: pl.Series) -> pl.DataFrame:
+        """The lists as long as the answers, without the positions that are gone."""
         columns = _list_columns(raw)
         if columns is None:
             return raw.select()

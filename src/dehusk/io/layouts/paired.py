@@ -1,7 +1,5 @@
 """Layouts with the columns `chosen` and `rejected`: TRL, UltraFeedback, OpenRLHF, axolotl, HH-RLHF."""
 
-# ruff: noqa: D102  (what the methods of a layout do is told once, in reading.Layout)
-
 from __future__ import annotations
 
 import re
@@ -143,6 +141,7 @@ class OpenRlhf(_Explicit):
     prompts = ("question", "query", "context_messages", "context", "user_input", "problem")
 
     def recognises(self, raw: pl.DataFrame) -> bool:
+        """A prompt under one of its other keys, beside chosen and rejected."""
         name = first_of(raw, self.prompts)
         return name is not None and are_conversations(raw, name, "chosen", "rejected")
 
@@ -155,6 +154,7 @@ class Axolotl(_Explicit):
     prompts = ("input",)
 
     def read(self, raw: pl.DataFrame) -> Reading:
+        """The system prompt, if any, heads the conversation."""
         reading = super().read(raw)
         if "system" not in raw.columns or not is_text(raw.schema["system"]):
             return reading
@@ -162,6 +162,7 @@ class Axolotl(_Explicit):
         return Reading(reading.frame.with_columns(prompts), ("system", *reading.used))
 
     def write(self, pairs: pl.DataFrame, like: pl.DataFrame) -> pl.DataFrame:
+        """The system prompt goes back into its own column."""
         system, prompts = split_system(pairs["prompt"])
         columns = super().write(pairs.with_columns(prompts.alias("prompt")), like)
         if "system" in like.columns or (system != "").any():
@@ -183,16 +184,19 @@ class HhRlhf(_Implicit):
     r"""HH-RLHF: chosen and rejected are whole dialogues, "\n\nHuman: … \n\nAssistant: …"."""
 
     def recognises(self, raw: pl.DataFrame) -> bool:
+        """No prompt column, and most texts are dialogues with an answer at the end."""
         if not self._bare(raw) or not is_text(raw.schema["chosen"]):
             return False
         head = raw["chosen"].head(200).cast(pl.String)
         return _share(head.str.contains(r"^\s*(?:Human|System):") & head.str.contains(_DIALOGUE)) > 0.8
 
     def read(self, raw: pl.DataFrame) -> Reading:
+        """The last answer of each side is the response, what precedes it the prompt."""
         frame = one_row_each(raw, prompt=_asked("chosen"), chosen=_answered("chosen"), rejected=_answered("rejected"))
         return Reading(frame, ("chosen", "rejected"))
 
     def write(self, pairs: pl.DataFrame, like: pl.DataFrame) -> pl.DataFrame:
+        """Prompt and answer put together as a dialogue."""
         asked = pl.when(pl.col("prompt").str.contains(_IS_DIALOGUE)).then(pl.col("prompt"))
         before = pl.lit("\n\n") + asked.otherwise("Human: " + pl.col("prompt")) + "\n\nAssistant: "
         return pairs.select((before + pl.col(side)).alias(side) for side in ("chosen", "rejected"))
@@ -203,15 +207,18 @@ class TrlImplicitMessages(_Implicit):
     """TRL with an implicit prompt: chosen and rejected are whole message lists."""
 
     def recognises(self, raw: pl.DataFrame) -> bool:
+        """No prompt column, and message lists on both sides."""
         return self._bare(raw) and is_messages(raw.schema["chosen"])
 
     def read(self, raw: pl.DataFrame) -> Reading:
+        """The last answer of each side is the response, what precedes the chosen one the prompt."""
         schema = raw.schema
         prompt = before_reply("chosen", schema["chosen"]) if is_messages(schema["chosen"]) else pl.lit("")
         sides = {side: reply(side, schema[side]) for side in ("chosen", "rejected")}
         return Reading(one_row_each(raw, prompt=prompt, **sides), ("chosen", "rejected"))
 
     def write(self, pairs: pl.DataFrame, like: pl.DataFrame) -> pl.DataFrame:
+        """The turns of the prompt, then the answer."""
         sides = ("chosen", "rejected")
         return pl.DataFrame(
             [as_reply(pairs[side], like.schema.get(side, pl.List(OPENAI)), pairs["prompt"]) for side in sides]
@@ -223,9 +230,11 @@ class TrlImplicit(_Implicit):
     """TRL with an implicit prompt: chosen and rejected are whole texts, the prompt is what they share at the start."""
 
     def recognises(self, raw: pl.DataFrame) -> bool:
+        """No prompt column, and text on both sides."""
         return self._bare(raw) and is_text(raw.schema["chosen"])
 
     def read(self, raw: pl.DataFrame) -> Reading:
+        """What both sides share at the start is the prompt, cut after the last assistant marker in it."""
         sides = raw.select(pl.col("chosen", "rejected").cast(pl.String))
         cuts = pl.Series("cut", [_cut(*row) for row in sides.iter_rows()], dtype=pl.Int64)
         prompt = (
@@ -236,6 +245,7 @@ class TrlImplicit(_Implicit):
         return Reading(frame, ("chosen", "rejected"), notes=(say("io.implicit", share=_share(cuts > 0)),))
 
     def write(self, pairs: pl.DataFrame, like: pl.DataFrame) -> pl.DataFrame:
+        """Prompt and answer put together as one text."""
         opening = pl.when(pl.col("prompt").str.contains(_IS_DIALOGUE)).then(pl.lit("\n\nAssistant: "))
         before = pl.col("prompt") + opening.otherwise(pl.lit("\n\n"))
         return pairs.select((before + pl.col(side)).alias(side) for side in ("chosen", "rejected"))

@@ -1,7 +1,5 @@
 """Answers spread over columns named after models, or over rows with thumbs up and down."""
 
-# ruff: noqa: D102  (what the methods of a layout do is told once, in reading.Layout)
-
 from __future__ import annotations
 
 import polars as pl
@@ -38,9 +36,11 @@ class PerModel(OneRow):
     needs = "prompt, one column a model, winner"
 
     def recognises(self, raw: pl.DataFrame) -> bool:
+        """A column whose values are names of other columns."""
         return len(_models(raw)[1]) >= 2
 
     def read(self, raw: pl.DataFrame) -> Reading:
+        """The winner beats each of the other models; rows without a winner hold no pair."""
         winner, models = _models(raw)
         if not models:
             raise InputError("no column names a winner that is itself a column", expected=self.needs)
@@ -67,6 +67,7 @@ class PerModel(OneRow):
         return Reading(frame, used, no_preference(undecided, "tie"), (note,))
 
     def write(self, pairs: pl.DataFrame, like: pl.DataFrame) -> pl.DataFrame:
+        """Answers in the columns of their models; in alternating ones where those are not known."""
         winner, models = _models(like)
         known = set(pairs.columns) >= {"chosen_model", "rejected_model"}
         named = known and bool(
@@ -91,6 +92,7 @@ class PerModel(OneRow):
         return pairs.select(pl.col("prompt").alias(prompt), *cells, pl.col("chosen_model").alias(winner))
 
     def prune(self, raw: pl.DataFrame, rows: pl.Series, gone: pl.Series) -> pl.DataFrame:
+        """The model columns, empty where the answer is gone."""
         _, models = _models(raw)
         lost = pl.lit(gone)
         return raw[rows].select(
@@ -123,9 +125,11 @@ class Kto:
     rows_per_pair = 2
 
     def recognises(self, raw: pl.DataFrame) -> bool:
+        """An answer, and a thumb that is true or false (or 1 and 0)."""
         return _thumb(raw) is not None and (_completion(raw) is not None)
 
     def read(self, raw: pl.DataFrame) -> Reading:
+        """The first good answer to a prompt is paired with its first bad one, and so on."""
         name, thumb = required(_completion(raw), "completion"), required(_thumb(raw), "label")
         dtype = raw.schema[name]
         prompt = prompt_of(raw) if name != "messages" else None
@@ -158,6 +162,7 @@ class Kto:
         return Reading(frame, used, no_preference(alone, "unpaired"), (say("io.kto"),))
 
     def write(self, pairs: pl.DataFrame, like: pl.DataFrame) -> pl.DataFrame:
+        """Two rows a pair, the wanted answer first."""
         name, thumb = _completion(like) or "completion", _thumb(like) or "label"
         twice = pairs.select(
             pl.col("prompt").repeat_by(2).explode(),

@@ -1,5 +1,0 @@
-"""Probes on preference pairs: what separates chosen from rejected, and whether the labels can be trusted."""
-
-from dehusk.audit.data import association, catchphrases, ceiling, hygiene, labels, separability
-
-__all__ = ["association", "catchphrases", "ceiling", "hygiene", "labels", "separability"]

@@ -1,5 +1,0 @@
-"""Probes on policy stages: what grew, what the reward paid for it, what diversity went, where it came from."""
-
-from dehusk.audit.policy import amplification, diversity, gain, provenance
-
-__all__ = ["amplification", "diversity", "gain", "provenance"]

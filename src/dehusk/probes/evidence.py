@@ -1,0 +1,116 @@
+"""The texts behind a finding: the most telling examples, and the counter-examples."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from dehusk.core.findings import Evidence, Finding
+from dehusk.core.tables import Floats, Ints, Measures, Pairs, Responses
+
+SHOWN = 3  # examples, and as many counter-examples
+EXCERPT = 420  # characters of a text that are kept
+LEAD = 120  # of them before the first span
+
+
+def attach(
+    findings: Iterable[Finding], measures: Measures, *, pairs: Pairs | None = None, responses: Responses | None = None
+) -> tuple[list[Finding], list[Evidence]]:
+    """Give every finding about a feature its examples and counter-examples.
+
+    Findings that pass are left alone: nobody asks for proof of nothing.
+
+    Returns:
+        The findings with evidence ids, and the evidence, each text once.
+    """
+    store: dict[str, Evidence] = {}
+    done = []
+    ratios = None if pairs is None else _length_ratios(pairs)
+    lengths = None if responses is None else responses.frame["response"].str.len_chars().to_numpy().astype(np.float64)
+    for finding in findings:
+        known = finding.feature is not None and any(finding.feature == item.name for item in measures.features)
+        if finding.feature is None or not known or finding.estimate is None or finding.verdict == "pass":
+            done.append(finding)
+            continue
+        found: list[Evidence] = []
+        nothing = 0.5 if finding.estimate.unit == "share of pairs" else 0.0  # half of the pairs is no preference
+        direction = 1 if finding.estimate.value >= nothing else -1
+        if finding.stage == "data" and pairs is not None and ratios is not None:
+            found = list(_from_pairs(finding.feature, direction, pairs, measures, ratios))
+        elif finding.stage == "policy" and responses is not None and lengths is not None:
+            found = list(_from_responses(finding.feature, direction, responses, measures, lengths))
+        store.update((item.id, item) for item in found)
+        done.append(replace(finding, evidence=tuple(item.id for item in found)))
+    return done, list(store.values())
+
+
+def _length_ratios(pairs: Pairs) -> Floats:
+    """How unlike in length the two answers of each pair are: |log ratio| of their characters, shape (n,)."""
+    ratio = (pl.col("chosen").str.len_chars() + 1) / (pl.col("rejected").str.len_chars() + 1)
+    return pairs.frame.select(ratio.log().abs()).to_series().to_numpy()
+
+
+def _from_pairs(feature: str, direction: int, pairs: Pairs, measures: Measures, ratios: Floats) -> Iterator[Evidence]:
+    difference = measures.all_values("chosen", feature) - measures.all_values("rejected", feature)
+    for role, sign in (("example", direction), ("counter", -direction)):
+        for index in _telling(sign * difference, ratios):
+            row = pairs.frame.row(index, named=True)
+            fields = {name: str(row[name]) for name in ("prompt", "chosen", "rejected")}
+            yield _evidence(f"pairs:{row['pair_id']}:{feature}", role, row["row"], fields, measures, feature, None)
+
+
+def _from_responses(
+    feature: str, direction: int, responses: Responses, measures: Measures, lengths: Floats
+) -> Iterator[Evidence]:
+    values = measures.all_values("response", feature)
+    first, last = responses.stages[0], responses.stages[-1]
+    for role, stage in (("example", last if direction > 0 else first), ("counter", first if direction > 0 else last)):
+        rows = responses.at(stage)
+        for index in rows[_telling(values[rows], lengths[rows])].tolist():
+            row = responses.frame.row(index, named=True)
+            fields = {name: str(row[name]) for name in ("prompt", "response")}
+            key = f"responses:{row['response_id']}:{feature}"
+            yield _evidence(key, role, row["row"], fields, measures, feature, stage)
+
+
+def _telling(strength: Floats, length: Floats) -> list[int]:
+    """Rows where the feature is strong and little else is: among the strongest tenth, the smallest `length`."""
+    present: Ints = np.flatnonzero(strength > 0)
+    if not present.size:
+        return []
+    strong = present[strength[present] >= np.quantile(strength[present], 0.9)]
+    order: list[int] = strong[np.argsort(length[strong], kind="stable")][:SHOWN].tolist()
+    return order
+
+
+def _evidence(
+    key: str, role: str, row: int, fields: dict[str, str], measures: Measures, feature: str, stage: str | None
+) -> Evidence:
+    pattern = measures[feature].highlight
+    texts: dict[str, str] = {}
+    spans: dict[str, tuple[tuple[int, int], ...]] = {}
+    for name, text in fields.items():
+        texts[name], spans[name] = excerpt(text, None if name == "prompt" else pattern)
+    return Evidence(key, role, row, texts, spans, stage)
+
+
+def excerpt(text: str, pattern: str | None) -> tuple[str, tuple[tuple[int, int], ...]]:
+    """Part of a text around what matters, and where in that part it matters.
+
+    >>> excerpt("a - b", "-")
+    ('a - b', ((2, 3),))
+    """
+    # where the pattern has a group, the group is the span; what it skips (fenced code) leaves the group empty
+    found: list[Any] = [match.span(match.re.groups) for match in re.finditer(pattern, text)] if pattern else []
+    found = [span for span in found if span[1] > span[0]]
+    start = max(0, found[0][0] - LEAD) if found and found[0][1] > EXCERPT - 1 else 0
+    stop = start + EXCERPT
+    head, tail = "… " if start else "", " …" if stop < len(text) else ""
+    shift = len(head) - start
+    kept = tuple((low + shift, min(high, stop) + shift) for low, high in found if start <= low < stop)
+    return head + text[start:stop] + tail, kept
