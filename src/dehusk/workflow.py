@@ -37,6 +37,7 @@ class Inputs:
     pairs: Pairs | None = None
     checks: Checks | None = None
     responses: Responses | None = None
+    response_checks: Checks | None = None
     records: tuple[InputRecord, ...] = ()
 
 
@@ -50,12 +51,17 @@ def read(config: AuditConfig) -> Inputs:
         raise InputError("nothing to audit", fix="--pairs FILE, or --responses NAME=FILE for two stages")
     columns, found = parse_map(config.map), Inputs()
     if config.pairs is not None:
-        loaded = read_pairs(config.pairs, columns=columns, layout=config.layout)
-        found = Inputs(loaded.pairs, loaded.checks, None, (loaded.record,))
+        loaded = read_pairs(config.pairs, columns=columns, layout=config.layout, lang=config.lang)
+        found = Inputs(pairs=loaded.pairs, checks=loaded.checks, records=(loaded.record,))
     if config.responses:
         sources = [parse_source(entry) for entry in config.responses]
-        answers = read_responses(sources, columns=columns, stages=config.stages)
-        found = replace(found, responses=answers.responses, records=found.records + answers.records)
+        answers = read_responses(sources, columns=columns, stages=config.stages, lang=config.lang)
+        found = replace(
+            found,
+            responses=answers.responses,
+            response_checks=answers.checks,
+            records=found.records + answers.records,
+        )
     return found
 
 
@@ -187,9 +193,7 @@ def half_of_prompts(table: Pairs | Responses, rng: np.random.Generator) -> Bools
 def run_probes(inputs: Inputs, measures: Measures, config: AuditConfig) -> tuple[list[Finding], list[Skipped]]:
     """Hand every probe what it asks for by parameter name; name those that could not run."""
     ready: dict[str, Any] = {
-        name: value
-        for name, value in (("pairs", inputs.pairs), ("checks", inputs.checks), ("responses", inputs.responses))
-        if value is not None
+        name: value for name, value in vars(inputs).items() if value is not None and name != "records"
     }
     ready["measures"] = measures
     findings: list[Finding] = []
@@ -243,10 +247,11 @@ def convert(config: ConvertConfig) -> Conversion:
     Raises:
         InputError: the source cannot be read, or the target layout cannot hold it.
     """
-    loaded = read_pairs(config.source, columns=parse_map(config.map), layout=config.layout)
+    loaded = read_pairs(config.source, columns=parse_map(config.map), layout=config.layout, lang=config.lang)
     written = config.to or loaded.record.layout
-    write_pairs(config.target, loaded.pairs, loaded.origin, layout=config.to)
-    return Conversion(len(loaded.pairs), loaded.record.layout, written, loaded.record.notes)
+    lost = write_pairs(config.target, loaded.pairs, loaded.origin, layout=config.to)
+    notes = loaded.record.notes + tuple(note.render(config.lang) for note in lost)
+    return Conversion(len(loaded.pairs), loaded.record.layout, written, notes)
 
 
 def names(what: str) -> list[tuple[str, str, str]]:

@@ -205,6 +205,10 @@ WRONG: dict[str, tuple[bytes, str]] = {
     "utf16.jsonl": (PAIR.encode("utf-16"), r"UTF-16 text; .*Try: save the file as UTF-8"),
     "gbk.jsonl": (PAIR.encode() + '{"prompt": "你好"}'.encode("gbk"), r"row 2: bytes that are not UTF-8"),
     "gbk.csv": ("prompt,chosen,rejected\na,b,c\n你好,b,c\n".encode("gbk"), r"row 3: bytes that are not UTF-8"),
+    "pandas.csv": (
+        b"chosen,rejected\n\"[{'role': 'user', 'content': 'x'}]\",\"[{'role': 'user', 'content': 'y'}]\"\n",
+        r"column 'chosen' holds Python lists as text; .* Try: save the table as JSON Lines or Parquet",
+    ),
     "ragged.csv": (b"prompt,chosen,rejected\n1,2,3\n1,2,3,4\n", r"row 3: 4 fields; expected 3 fields"),
     "cut.jsonl.gz": (gzip.compress(JSONL * 50)[:-12], r"damaged archive"),
     "cut.jsonl.zst": (zstandard.compress(JSONL * 5_000)[:-12], r"damaged archive"),

@@ -40,6 +40,16 @@ class Estimate:
     p: float | None = None
     level: float = 0.95
 
+    @property
+    def nothing(self) -> float:
+        """The value that means no effect: a half for shares of pairs and AUCs, else 0."""
+        return 0.5 if self.unit in ("share of pairs", "AUC") else 0.0
+
+    @property
+    def direction(self) -> int:
+        """1 or −1 where the interval lies on one side of no effect, else 0."""
+        return int(self.low > self.nothing) - int(self.high < self.nothing)
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -61,12 +71,13 @@ class Finding:
     def judged(self, intent: Intent) -> Finding:
         """The same finding under the user's declaration.
 
-        What is unwanted and would be worth a warning is a failure; what is wanted is only worth mentioning.
+        More of what is unwanted is one step more serious, less of it is only worth mentioning; more of what is wanted
+        is only worth mentioning.
         """
-        verdict = self.verdict
-        if intent == "unwanted" and verdict == "warn":
-            verdict = "fail"
-        if intent == "wanted" and verdict in ("warn", "fail"):
+        verdict, direction = self.verdict, self.estimate.direction if self.estimate is not None else 0
+        if intent == "unwanted" and direction > 0 and verdict in ("inform", "warn"):
+            verdict = "warn" if verdict == "inform" else "fail"
+        elif verdict in ("warn", "fail") and (intent, direction) in (("unwanted", -1), ("wanted", 1)):
             verdict = "inform"
         return replace(self, intent=intent, verdict=verdict)
 

@@ -29,11 +29,6 @@ class Phrase:
     variants: tuple[tuple[str, ...], ...] = ()  # the same phrase but for contraction or inflection, head included
     related: tuple[tuple[str, ...], ...] = ()  # shorter phrases that this one carries
 
-    @property
-    def surplus(self) -> int:
-        """Texts of the later side minus texts of the earlier side."""
-        return self.late - self.early
-
 
 def select(grams: Grams, prompts: int, *, least_z: float = 2.5, most: int = 150) -> list[Phrase]:
     """The phrases worth testing on held-out prompts: maximal, not topical, strongest first, in families.
@@ -108,9 +103,10 @@ def _families(phrases: list[Phrase]) -> list[Phrase]:
 
 def _is_carried(part: Phrase, spelling: str, whole: Phrase, spellings: list[str]) -> bool:
     """Whether a phrase stands inside every variant of a longer one that has nearly all of its surplus."""
-    return all(len(spelling) < len(longer) and spelling in longer for longer in spellings) and (
-        whole.surplus * part.surplus > 0 and abs(whole.surplus) >= CARRIED * abs(part.surplus)
-    )
+    ours, theirs = part.late - part.early, whole.late - whole.early
+    if ours * theirs <= 0 or abs(theirs) < CARRIED * abs(ours) or len(spelling) >= len(spellings[0]):
+        return False
+    return all(spelling in longer and spelling != longer for longer in spellings)
 
 
 def stem(words: tuple[str, ...]) -> str:

@@ -69,7 +69,7 @@ def select_templates(grams: Grams, groups: Ints, late: Bools, minimum: int, *, m
     hits = _follow(ground, starts)
     found: list[tuple[float, Phrase, Ints]] = []
     alone = strength(grams.early[ground.parts], grams.late[ground.parts], drift)
-    for telling, key, early, later in _strong(ground, starts, hits, minimum, drift, alone, 4 * most):
+    for telling, key, early, later in _strong(ground, starts, hits, minimum, drift, alone, 2 * most):
         two = _phrase(ground, key, early, later)
         phrase, at = _extended(ground, _only(hits, key), two, minimum, drift)
         found.append((telling * len(phrase.words) / len(two.words), phrase, np.unique(at.text)))

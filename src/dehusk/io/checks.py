@@ -50,7 +50,7 @@ def check_pairs(frame: pl.DataFrame, damaged: pl.Series) -> pl.DataFrame:
     for side in ("chosen", "rejected"):
         flags |= {(check, side): found for check, found in response_flags(frame, side).items()}
         flags["lone_surrogate", side] = pl.lit(damaged) & pl.col(side).str.contains("�", literal=True)
-    flags["empty", "prompt"] = pl.col("prompt").str.strip_chars().str.len_bytes() == 0
+    flags["empty", "prompt"] = ~pl.col("prompt").str.contains(r"\S")
     return lines(frame, flags)
 
 
@@ -58,7 +58,7 @@ def check_responses(frame: pl.DataFrame, damaged: pl.Series) -> pl.DataFrame:
     """Check every response; arguments and result as in `check_pairs`, with a column response instead of two."""
     flags = {(check, "response"): found for check, found in response_flags(frame, "response").items()}
     flags["lone_surrogate", "response"] = pl.lit(damaged) & pl.col("response").str.contains("�", literal=True)
-    flags["duplicate", "response"] = ~pl.struct("stage", "prompt", "response").is_first_distinct()
+    flags["duplicate", "response"] = ~_key("stage", "prompt", "response").is_first_distinct()
     return lines(frame, flags)
 
 
@@ -81,11 +81,10 @@ def _pair_flags(frame: pl.DataFrame) -> dict[tuple[str, str], pl.Expr]:
     chosen, rejected, prompt = pl.col("chosen"), pl.col("rejected"), pl.col("prompt")
     start = chosen.str.head(SHARED_START)
     same_start = (start == rejected.str.head(SHARED_START)) & (start.str.len_chars() == SHARED_START)
-    forward = pl.struct(prompt, chosen, rejected).hash()
-    backward = pl.struct(prompt, rejected.alias("chosen"), chosen.alias("rejected")).hash()
+    forward, backward = _key("prompt", "chosen", "rejected"), _key("prompt", "rejected", "chosen")
     identical = chosen == rejected
     return {
-        ("identical", "pair"): identical & (chosen.str.strip_chars().str.len_bytes() > 0),
+        ("identical", "pair"): identical & chosen.str.contains(r"\S"),
         ("duplicate", "pair"): ~forward.is_first_distinct(),
         ("contradictory", "pair"): ~identical & backward.is_in(forward.implode()),
         ("common_prefix", "pair"): same_start & ~identical & ~prompt.str.starts_with(start),
@@ -110,12 +109,17 @@ def response_flags(frame: pl.DataFrame, side: str) -> dict[str, pl.Expr]:
     cut_off = tail.str.contains(_CANNOT_END) & (text.str.len_chars() >= 30)
     unfinished = tail.str.contains(_UNFINISHED) | open_fence
     return {
-        "empty": text.str.strip_chars().str.len_bytes() == 0,
+        "empty": ~text.str.contains(r"\S"),
         "truncated": unfinished & (cut_off | (pl.lit(capped) if piled else pl.lit(value=False))),
         "role_marker": text.str.contains(_ROLE_MARKER),
         "prompt_in_response": (prompt.str.len_chars() >= LEAST_PROMPT) & text.str.contains(prompt, literal=True),
         "mixed_encoding": text.str.contains(_MOJIBAKE),
     }
+
+
+def _key(*names: str) -> pl.Expr:
+    """One number for the texts of these columns in this order; hashed one by one, so that no text is copied."""
+    return pl.struct(pl.col(name).hash().alias(str(place)) for place, name in enumerate(names)).hash()
 
 
 def _near_identical(frame: pl.DataFrame) -> pl.Series:

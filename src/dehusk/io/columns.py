@@ -24,6 +24,7 @@ OPTIONAL: Mapping[str, tuple[str, ...]] = {
 NUMERIC = ("margin", "chosen_score", "rejected_score", "weight")
 _ASIDE = " (as in the file)"
 _MESSAGES = r'^\s*\[\s*\{\s*"(?:role|from|content|value)"\s*:'
+_PYTHON_MESSAGES = r"^\s*\[\s*\{\s*'(?:role|content|from|value)'\s*:"
 
 
 def renamed(frame: pl.DataFrame, columns: Mapping[str, str], where: str) -> pl.DataFrame:
@@ -63,14 +64,17 @@ def prepared(frame: pl.DataFrame, where: str, opaque: Iterable[str] = ()) -> pl.
         opaque: Columns that hold lists or objects of no common type, as JSON text.
 
     Raises:
-        InputError: a column that holds messages in some rows and plain text in others, with the odd row; or a prompt
-            or answer that is neither.
+        InputError: a column that holds messages in some rows and plain text in others, with the odd row; messages as
+            Python text; or a prompt or answer that is a list or an object of another kind.
     """
     categories = [name for name, dtype in frame.schema.items() if isinstance(dtype, pl.Categorical | pl.Enum)]
     frame = frame.with_columns(pl.col(categories).cast(pl.String)) if categories else frame
     for name, dtype in frame.schema.items():
         if dtype != pl.String:
             continue
+        if frame[name].str.contains(_PYTHON_MESSAGES).any():  # what pandas makes of lists in a CSV file
+            what = f"column {name!r} holds Python lists as text"
+            raise InputError(what, where=where, expected="JSON", fix="save the table as JSON Lines or Parquet")
         like_messages = frame[name].str.contains(_MESSAGES)
         count, present = int(like_messages.sum()), len(frame) - frame[name].null_count()
         if not count:

@@ -68,6 +68,8 @@ def read_json_lines(data: Buffer, where: str, *, path: Path | None = None) -> Js
         InputError: naming the first line that cannot be read.
     """
     mended, damaged = _mended(data)
+    if isinstance(data, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
+        data.madvise(mmap.MADV_DONTNEED)  # polars maps the file again: do not hold its pages twice
     source: Path | io.BytesIO = path if path is not None and mended is data else io.BytesIO(mended)
     sample = _sample(mended)
     try:

@@ -38,8 +38,7 @@ def attach(
             done.append(finding)
             continue
         found: list[Evidence] = []
-        nothing = 0.5 if finding.estimate.unit == "share of pairs" else 0.0  # half of the pairs is no preference
-        direction = 1 if finding.estimate.value >= nothing else -1
+        direction = 1 if finding.estimate.value >= finding.estimate.nothing else -1
         if finding.stage == "data" and pairs is not None and ratios is not None:
             found = list(_from_pairs(finding.feature, direction, pairs, measures, ratios))
         elif finding.stage == "policy" and responses is not None and lengths is not None:

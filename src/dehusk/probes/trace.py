@@ -28,8 +28,13 @@ def build(findings: Iterable[Finding]) -> tuple[TraceRow, ...]:
     for finding in findings:
         if finding.feature is not None and finding.details.get("reading") not in ASIDE and finding.estimate is not None:
             by_feature.setdefault(finding.feature, {}).setdefault(finding.probe, finding)
-    rows = [_row(feature, found) for feature, found in by_feature.items() if _cells(found)]
-    return tuple(sorted(rows, key=_weight))
+    rows = [(_row(feature, found), _serious(found)) for feature, found in by_feature.items() if _cells(found)]
+    return tuple(row for row, _ in sorted(rows, key=_weight))
+
+
+def _serious(found: Mapping[str, Finding]) -> int:
+    """At how many stages a feature is worth a warning."""
+    return len({finding.stage for finding in found.values() if finding.verdict in ("warn", "fail")})
 
 
 def _cells(found: Mapping[str, Finding]) -> dict[str, dict[str, Estimate]]:
@@ -52,6 +57,9 @@ def _row(feature: str, found: Mapping[str, Finding]) -> TraceRow:
     return TraceRow(feature, any_finding.family or "", verdict, any_finding.intent, cells)
 
 
-def _weight(row: TraceRow) -> tuple[int, float]:
-    sizes = [abs(cell["raw"].value) for cell in (row.cells[stage] for stage in SOURCES) if not isinstance(cell, Text)]
-    return -VERDICTS.index(row.verdict), -max(sizes, default=0.0)
+def _weight(item: tuple[TraceRow, int]) -> tuple[int, int, float]:
+    """Serious first, then what is serious at more stages, then what is larger as a share."""
+    row, stages = item
+    cells = [row.cells[stage] for stage in SOURCES]
+    sizes = [abs(cell["raw"].value) for cell in cells if not isinstance(cell, Text)]
+    return -VERDICTS.index(row.verdict), -stages, -max((size for size in sizes if size <= 1), default=0.0)
