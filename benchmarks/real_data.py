@@ -117,11 +117,11 @@ def longer_wins(data: Path) -> Iterator[str]:
         inputs = read(AuditConfig(pairs=str(path)))
         frame = pl.read_parquet(path)
         chosen, rejected = (frame[side].str.len_chars().cast(pl.Int64) for side in ("chosen", "rejected"))
-        plain = float(((chosen > rejected).cast(pl.Float64) + 0.5 * (chosen == rejected)).mean() or 0)  # type: ignore[arg-type]
+        plain = (chosen > rejected).sum() / max((chosen != rejected).sum(), 1)
         outcome = audit_tables(inputs, AuditConfig())
         for finding in outcome.audit.findings:
-            if finding.details.get("reading") == "longer_wins" and finding.details.get("unit") == "characters":
-                if finding.estimate is None or "subset" in finding.details:
+            if finding.details.get("reading") == "longer_wins" and finding.feature == "characters":
+                if finding.estimate is None or finding.details["part"] is not None:
                     continue
                 value = finding.estimate
                 interval = f"[{value.low:.3f}, {value.high:.3f}]"

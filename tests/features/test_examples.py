@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from dataclasses import replace
 
 import polars as pl
@@ -147,6 +148,9 @@ COUNTS: list[tuple[str, str, float]] = [
     ("repeated_trigrams", "哈哈哈哈哈", 2 / 3),
     ("repeated_trigrams", "a b c c b a", 0),
     ("repeated_lines", "x\ny\n\n  x\n\nz", 0.25),
+    ("compressed_size", "", 1),
+    ("compressed_size", "so short", 1),
+    ("compressed_size", "ab" * 600, len(zlib.compress(b"ab" * 500, 1)) / 1000),
     ("han_share", "ab 好好好", 0.75),
     ("latin_in_chinese", "ab 好好好", 0.25),
     ("latin_in_chinese", "ab cd 好", 0),

@@ -37,7 +37,7 @@ def test_planted_phrases_are_confirmed_and_told():
     assert finding.details["variants"] == ["it's essential to"]
     assert finding.details["length_conditional"].value == pytest.approx(finding.estimate.value, abs=0.01)
     sentence = finding.sentence.render("en")
-    assert sentence.startswith("“it's essential to” stands in ")
+    assert sentence.startswith("it's essential to stands in ")
     assert f"{common[0][HELD_OUT].mean():.1%} of chosen" in sentence
     expected = "warn" if found["rare"].estimate.value >= 0.01 else "inform"
     assert (found["rare"].verdict, found["rare"].q <= 0.05) == (expected, True)
