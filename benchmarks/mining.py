@@ -2,8 +2,10 @@
 
     python benchmarks/mining.py [--sizes 10000,100000,1000000] [--out benchmarks/results/mining.md]
 
+With --out a plot of the growth is written beside the table (.svg).
+
 Each size runs in a process of its own, so that the peak memory is its own. The responses (about 1.4 kB, two stages,
-one phrase planted in 0.5 % of the later one) are written as Parquet first; reading them is part of the time.
+one phrase planted in 1 % of the later one) are written as Parquet first; reading them is part of the time.
 """
 
 from __future__ import annotations
@@ -18,61 +20,28 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
+from corpus import PHRASE, texts
 
 from dehusk.core.run import stream
 from dehusk.core.tables import Responses
 from dehusk.features.measuring import measure
 from dehusk.features.mining import mine
 
-PHRASE = "to put it plainly and without sugar"
-WORDS_EACH = 215  # about 1.4 kB
-BATCH = 20_000
-COMMON = ["the", "of", "and", "to", "a", "in", "is", "that", "it", "for", "as", "with", "on", "be", "are", "this"]
-
 
 def write_responses(path: Path, n: int) -> None:
-    """Write n responses, half of each stage, with word frequencies that fall like 1 / rank."""
+    """Write n responses, half of each stage, the phrase in 1 % of the later one."""
     rng = np.random.default_rng(0)
-    syllables = [
-        "ba",
-        "cor",
-        "den",
-        "fi",
-        "gal",
-        "hem",
-        "is",
-        "jo",
-        "kal",
-        "lum",
-        "mi",
-        "nor",
-        "pe",
-        "qua",
-        "ros",
-        "ti",
-    ]
-    words = np.array(COMMON + [a + b + c for a in syllables for b in syllables for c in ("", "s", *syllables)])
-    weights = 1 / np.arange(3, words.size + 3)
-    weights /= weights.sum()
-    parts = []
-    for start in range(0, n, BATCH):
-        size = min(BATCH, n - start)
-        drawn = words[rng.choice(words.size, size=(size, WORDS_EACH), p=weights)]
-        drawn[:, 11::12] = np.char.add(drawn[:, 11::12], ".")
-        late = (np.arange(start, start + size) % 2).astype(bool)
-        planted = late & (rng.random(size) < 0.01)
-        drawn = drawn.astype(object)
-        drawn[planted, 100] = PHRASE
-        parts.append(pl.Series([" ".join(row) for row in drawn]))
-    index = np.arange(n)
+    half = n // 2
+    early, late = (pl.concat(list(texts(half, rng, planted=planted))) for planted in (0.0, 0.01))
+    index = np.tile(np.arange(half), 2)
     pl.DataFrame(
         {
-            "response_id": index.astype(str),
-            "row": index + 1,
-            "prompt": np.char.add("Question ", (index // 2).astype(str)),
-            "response": pl.concat(parts),
-            "stage": np.where(index % 2, "rl", "sft"),
-            "group": (index // 2).astype(str),
+            "response_id": np.arange(2 * half).astype(str),
+            "row": np.arange(1, 2 * half + 1),
+            "prompt": np.char.add("Question ", index.astype(str)),
+            "response": pl.concat([early, late]),
+            "stage": np.repeat(["sft", "rl"], half),
+            "group": index.astype(str),
         }
     ).write_parquet(path)
 
@@ -93,6 +62,25 @@ def run(path: Path) -> None:
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
     cells = (f"{len(table):,}", f"{megabytes:,.0f}", f"{seconds:.1f}", f"{megabytes / seconds:.0f}", f"{peak:.2f}")
     print("|", " | ".join([*cells, str(rank), str(found)]), "|")
+
+
+def growth(rows: list[list[str]]) -> str:
+    """Seconds and peak memory against responses, both axes logarithmic, as SVG."""
+    n, seconds, peak = (np.array([float(row[at].replace(",", "")) for row in rows]) for at in (1, 3, 5))
+    x = 60 + 480 * (np.log10(n) - np.log10(n[0])) / max(np.log10(n[-1] / n[0]), 1e-9)
+    parts = [
+        '<svg xmlns="http://www.w3.org/2000/svg" width="600" height="340" font-family="sans-serif" font-size="12">'
+    ]
+    for values, colour, name, unit in ((seconds, "#0b7285", "seconds", "s"), (peak, "#b35900", "peak memory", "GB")):
+        y = 260 - 55 * (np.log10(values) + 1)  # one decade is 55 pixels; 0.1 stands at 260
+        points = " ".join(f"{a:.0f},{b:.0f}" for a, b in zip(x, y, strict=True))
+        parts.append(f'<polyline points="{points}" fill="none" stroke="{colour}"/>')
+        for a, b, value in zip(x, y, values, strict=True):
+            parts.append(f'<circle cx="{a:.0f}" cy="{b:.0f}" r="3" fill="{colour}"/>')
+            parts.append(f'<text x="{a + 6:.0f}" y="{b - 6:.0f}" fill="{colour}">{value:g} {unit}</text>')
+        parts.append(f'<text x="10" y="{16 if unit == "s" else 32}" fill="{colour}">{name}</text>')
+    parts += [f'<text x="{a:.0f}" y="300" text-anchor="middle">{int(k):,}</text>' for a, k in zip(x, n, strict=True)]
+    return "\n".join([*parts, '<text x="300" y="325" text-anchor="middle">responses</text>', "</svg>"]) + "\n"
 
 
 def main() -> None:
@@ -124,6 +112,7 @@ def main() -> None:
     if options.out:
         options.out.parent.mkdir(parents=True, exist_ok=True)
         options.out.write_text(f"`python benchmarks/mining.py --sizes {options.sizes}`\n\n{table}")
+        options.out.with_suffix(".svg").write_text(growth([row.split("|") for row in rows[2:]]))
 
 
 if __name__ == "__main__":

@@ -28,6 +28,7 @@ from dehusk.features.measuring import declared, measure
 from dehusk.features.mining import mine
 from dehusk.stats.distributions import normal_quantile
 from dehusk.stats.effects import clustered_mean
+from dehusk.stats.multiplicity import FAMILIES
 from dehusk.workflow import Inputs, Watch, half_of_prompts, read, sampled
 
 PHRASES = {  # the first that does not occur in the data is planted
@@ -120,13 +121,14 @@ def validate(config: ValidateConfig, *, watch: Watch = lambda *_: None) -> Valid
 def smallest_rate(texts: int, tested: int, q: float) -> float:
     """Planted share that the exact sign test confirms with probability `POWER`, from counts alone.
 
-    A phrase that only one side has needs k held-out prompts with 2 · 2⁻ᵏ ≤ q / tested (the strictest threshold of
-    Benjamini and Hochberg); the normal approximation then gives the share that yields k with that probability.
+    A phrase that only one side has needs k held-out prompts with 2 · 2⁻ᵏ ≤ q / (families · tested), the strictest
+    threshold of Benjamini and Hochberg; the normal approximation then gives the share that yields k with that
+    probability.
 
     >>> 0.01 < smallest_rate(1000, 50, 0.05) < 0.02
     True
     """
-    needed = math.ceil(math.log2(2 * max(tested, 1) / q))
+    needed = math.ceil(math.log2(2 * FAMILIES * max(tested, 1) / q))
     z = normal_quantile(POWER)
     # Solve n·r − z·sqrt(n·r) = k for n·r: a count exceeds k with probability POWER.
     root = (z + math.sqrt(z * z + 4 * needed)) / 2
@@ -221,7 +223,7 @@ def _smallest_shift(table: Pairs | Responses, q: float) -> float | None:
     )
     effect = clustered_mean(signs.to_series().cast(pl.Float64).to_numpy(), table.groups, level=0.68)
     spread = (effect.high - effect.low) / 2  # about one standard error
-    strictest = q / max(len(declared()), 1)
+    strictest = q / (FAMILIES * max(len(declared()), 1))
     return (normal_quantile(1 - strictest / 2) + normal_quantile(POWER)) * spread
 
 

@@ -203,7 +203,8 @@ def run_probes(inputs: Inputs, measures: Measures, config: AuditConfig) -> tuple
         asked = {name for name, parameter in parameters.items() if parameter.default is parameter.empty}
         missing = sorted(asked - ready.keys() - {"rng"})
         if missing:
-            skipped.append(Skipped(probe.name, say("core.needs_input", inputs=", ".join(missing))))
+            needs = ", ".join(name for name in missing if name != "checks")  # they come with the pairs
+            skipped.append(Skipped(probe.name, say("core.needs_data", needs=needs)))
             continue
         given = {name: ready[name] for name in asked - {"rng"}}
         given |= {"rng": stream(config.seed, probe.name)} if "rng" in asked else {}

@@ -90,7 +90,7 @@ def rich() -> Audit:
         trace=tuple(_trace_row(place) for place in range(60)),
         skipped=(
             Skipped("reward_model.dose", say("sample.needs", flag="hf:path")),
-            Skipped("data.ceiling", say("core.needs_input", inputs=SCRIPT + LONG)),
+            Skipped("data.ceiling", say("core.needs_data", needs=SCRIPT + LONG)),
             Skipped(IMAGE, say("core.no_reason")),
         ),
         evidence=tuple(_evidence()),

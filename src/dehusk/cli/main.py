@@ -11,6 +11,7 @@ from rich.console import Console
 
 from dehusk.cli.verbs import VERBS
 from dehusk.core.errors import DehuskError, InputError, UnknownName
+from dehusk.core.messages import visible
 
 INTERRUPTED = 130  # what a shell reports for ctrl-C
 
@@ -22,10 +23,10 @@ def main(arguments: list[str] | None = None) -> None:
     try:
         code = run(given)
     except DehuskError as error:
-        errors.print(f"dehusk: {error}")
+        errors.print(f"dehusk: {visible(str(error))}")
         code = error.exit_code
     except CycloptsError as error:
-        errors.print(f"dehusk: {_one_line(error)}")
+        errors.print(f"dehusk: {visible(_one_line(error))}")
         code = InputError.exit_code
     except KeyboardInterrupt:
         errors.print("dehusk: interrupted; nothing was left half written")
@@ -77,16 +78,22 @@ def _with_config(arguments: list[str]) -> tuple[list[str], dict[str, object]]:
     try:
         text = Path(path).read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"cannot be read ({error})", where=path) from None
+        reason = getattr(error, "strerror", None) or "not UTF-8"
+        raise InputError(f"cannot be read: {reason.lower()}", where=path, expected="a TOML file") from None
     return words, {verb.name: verb.config.options_in(text, path)}
 
 
 def _one_line(error: CycloptsError) -> str:
-    """Say what is wrong with the command line, with the nearest verb where a verb is unknown."""
-    tokens = getattr(error, "unused_tokens", None)
-    if type(error).__name__ == "UnknownCommandError" and tokens:
-        return str(UnknownName("verb", tokens[0], [verb.name for verb in VERBS]))
-    return " ".join(str(error).split())
+    """Say what is wrong with the command line, and what was probably meant."""
+    kind, verb = type(error).__name__, " ".join(error.command_chain or ())
+    word = next(iter(error.unused_tokens or ()), "")
+    if kind == "UnknownCommandError" and word:
+        return str(UnknownName("verb", word, [verb.name for verb in VERBS]))
+    if kind == "UnusedCliTokensError" and word:
+        fix = f"--pairs {word}" if verb in ("audit", "validate") else f"dehusk {verb} --help"
+        return str(InputError(f"{word!r} belongs to no option", fix=fix))
+    line = " ".join(str(error).split())
+    return f"{line} Try: dehusk {verb} --help" if kind == "MissingArgumentError" else line
 
 
 def _version() -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,7 +16,7 @@ from rich.table import Table
 
 from dehusk.core.errors import InputError
 from dehusk.core.findings import Audit, Finding
-from dehusk.core.messages import catalogue, label, say
+from dehusk.core.messages import label, meaning, say
 from dehusk.core.options import AuditConfig, ConvertConfig, ListConfig, ValidateConfig
 from dehusk.io import write_atomic, write_table
 from dehusk.report import formats, to_html, to_markdown
@@ -54,7 +55,7 @@ def deliver(outcome: Outcome, config: AuditConfig) -> None:
     """Write the files of an audit, then print it in the format asked for."""
     audit = outcome.audit
     if config.out is not None:
-        folder = Path(config.out)
+        folder = out_folder(config.out)
         write_folder(outcome, folder, config.lang)
         page = say("cli.written", page=str(folder / "report.html")).render(config.lang)
         Console(stderr=True, soft_wrap=True, highlight=False, markup=False).print(page)
@@ -63,6 +64,21 @@ def deliver(outcome: Outcome, config: AuditConfig) -> None:
         sys.stdout.write(printed if printed.endswith("\n") else printed + "\n")
     else:
         Console(soft_wrap=False).print(printed)
+
+
+def out_folder(given: str) -> Path:
+    """The folder that results go to; asked for before any work is done.
+
+    Raises:
+        InputError: something on its path is a file, or nothing may be written there.
+    """
+    folder = Path(given).expanduser()
+    there = next(place for place in (folder, *folder.absolute().parents) if place.exists())
+    if not there.is_dir():
+        raise InputError(f"cannot be made: {there} is a file", where=given, expected="a folder", fix="--out report")
+    if not os.access(there, os.W_OK):
+        raise InputError(f"cannot be made: no permission to write to {there}", where=given, fix="--out report")
+    return folder
 
 
 def write_folder(outcome: Outcome, folder: Path, lang: str) -> None:
@@ -74,8 +90,8 @@ def write_folder(outcome: Outcome, folder: Path, lang: str) -> None:
     audit = outcome.audit
     try:
         folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"cannot be made ({error.strerror})", where=str(folder), fix="--out DIR") from None
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        raise InputError(f"cannot be made: {error}", where=str(folder), fix="--out report") from None
     write_atomic(folder / "audit.json", audit.to_json())
     write_atomic(folder / "report.html", to_html(audit, lang))
     write_atomic(folder / "report.md", to_markdown(audit, lang))
@@ -124,10 +140,11 @@ def show_conversion(done: Conversion, config: ConvertConfig) -> None:
 def show_names(config: ListConfig) -> None:
     """Print one of the tables of names, with what each name means."""
     table = Table(box=None, pad_edge=False, show_header=False)
-    words = catalogue(config.lang)
+    for _ in range(4):
+        table.add_column(overflow="fold")  # Chinese has no spaces to break at, and must not be cut
     for name, about, kind in names(config.what):
         shown = label(name, config.lang) if config.what == "features" else ""
-        told = words.get(f"{config.what}.{name}.about", about) if config.lang != "en" else about
+        told = meaning(config.what, name, about, config.lang)
         table.add_row(name, kind, shown if shown != name else "", told)
     Console(soft_wrap=False).print(table)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated, Any
 
 from cyclopts import Parameter
@@ -13,14 +12,18 @@ from dehusk.core.config import Config
 from dehusk.core.findings import VERDICTS
 from dehusk.core.options import AuditConfig, ConvertConfig, DemoConfig, ListConfig, ValidateConfig
 
+_LISTS = Parameter(name="*", consume_multiple=True)  # --responses sft=a.jsonl rl=b.jsonl is one option too
+
 # The functions below import what they run inside, so that `dehusk --help` loads no table library.
 
 
-def audit(config: Annotated[AuditConfig, Parameter(name="*")] = AuditConfig()) -> int:  # noqa: B008 - frozen
+def audit(config: Annotated[AuditConfig, _LISTS] = AuditConfig()) -> int:  # noqa: B008 - frozen
     """Run `dehusk audit`."""
-    from dehusk.cli.output import deliver, watching
+    from dehusk.cli.output import deliver, out_folder, watching
     from dehusk.workflow import run_audit
 
+    if config.out is not None:
+        out_folder(config.out)
     with watching(config.lang) as watch:
         outcome = run_audit(config, watch=watch)
     deliver(outcome, config)
@@ -30,11 +33,11 @@ def audit(config: Annotated[AuditConfig, Parameter(name="*")] = AuditConfig()) -
 
 def demo(config: Annotated[DemoConfig, Parameter(name="*")] = DemoConfig()) -> int:  # noqa: B008
     """Run `dehusk demo`."""
-    from dehusk.cli.output import deliver, watching
+    from dehusk.cli.output import deliver, out_folder, watching
     from dehusk.demo import write
     from dehusk.workflow import run_audit
 
-    files = write(Path(config.out), config.seed)
+    files = write(out_folder(config.out), config.seed)
     options = AuditConfig(
         pairs=str(files["pairs"]),
         responses=tuple(f"{stage}={files[stage]}" for stage in ("sft_data", "sft", "rl")),
@@ -49,7 +52,7 @@ def demo(config: Annotated[DemoConfig, Parameter(name="*")] = DemoConfig()) -> i
     return 0
 
 
-def validate(config: Annotated[ValidateConfig, Parameter(name="*")] = ValidateConfig()) -> int:  # noqa: B008
+def validate(config: Annotated[ValidateConfig, _LISTS] = ValidateConfig()) -> int:  # noqa: B008
     """Run `dehusk validate`."""
     from dehusk.cli.output import show_validation, watching
     from dehusk.validation import validate as run_validation

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
@@ -14,11 +15,26 @@ C = TypeVar("C", bound="Config")
 Lang = Literal["en", "zh"]
 Format = Literal["text", "json", "markdown", "github", "sarif"]
 FailOn = Literal["never", "warn", "fail"]
+_FILES = ("pairs", "responses", "out", "source", "target")  # a file may have any bytes as its name
 
 
 @dataclass(frozen=True, kw_only=True)
 class Config:
     """Options of one verb; build it, or read it with `from_toml`."""
+
+    def __post_init__(self) -> None:
+        """Check that what is not the name of a file is text, and that the seed is one.
+
+        Raises:
+            InputError: bytes of another encoding, which Python hands over as lone surrogates; a negative seed.
+        """
+        for name, value in self.record().items():
+            try:
+                json.dumps("" if name in _FILES else value, ensure_ascii=False).encode()
+            except UnicodeEncodeError:
+                raise InputError("bytes that are not UTF-8", where=f"--{name.replace('_', '-')}") from None
+        if self.record().get("seed", 0) < 0:
+            raise InputError("a negative seed", where="--seed", expected="0 or more")
 
     def record(self) -> dict[str, Any]:
         """The options as they enter the record of the run: JSON's own types, defaults included."""
@@ -31,7 +47,7 @@ class Config:
 
     @classmethod
     def options_in(cls, text: str, where: str) -> dict[str, Any]:
-        """Options in a TOML text: those of the verb's own table where there is one, else the whole text.
+        """Options in a TOML text: those of the verb's own table where there is one, else those outside such tables.
 
         Raises:
             InputError: broken TOML, an unknown key (with the nearest one) or a value of the wrong type.
@@ -40,8 +56,9 @@ class Config:
             tree = tomllib.loads(text)
         except tomllib.TOMLDecodeError as error:
             raise InputError(f"broken TOML: {error}", where=where) from None
-        verb = cls.__name__.removesuffix("Config").lower()
-        return cls._checked(tree.get(verb, tree), where)
+        verbs = {config.__name__.removesuffix("Config").lower(): config for config in Config.__subclasses__()}
+        own = [tree[verb] for verb, config in verbs.items() if config is cls and isinstance(tree.get(verb), dict)]
+        return cls._checked(own[0] if own else {key: tree[key] for key in tree if key not in verbs}, where)
 
     @classmethod
     def _checked(cls, options: Mapping[str, Any], where: str) -> dict[str, Any]:
@@ -51,7 +68,7 @@ class Config:
         for key, given in options.items():
             name = key.replace("-", "_")
             if name not in known:
-                raise UnknownName("option", key, known)
+                raise UnknownName("option", key, known, where=where)
             value = tuple(given) if isinstance(given, list) else given
             if not _fits(value, hints[name]):
                 raise InputError(f"{key} = {value!r}", where=where, expected=_spelled(hints[name]))
@@ -88,4 +105,6 @@ def _fits(value: Any, hint: Any) -> bool:
 def _spelled(hint: Any) -> str:
     if get_origin(hint) is Literal:
         return "one of " + ", ".join(map(str, get_args(hint)))
-    return str(getattr(hint, "__name__", hint))
+    if get_origin(hint) is tuple:
+        return "a list in square brackets"
+    return " or ".join(_spelled(option) for option in get_args(hint) if option is not type(None)) or hint.__name__

@@ -62,14 +62,16 @@ class InputError(DehuskError):
 class UnknownName(InputError):
     """A name that is in no table; carries the nearest ones."""
 
-    def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
+    def __init__(
+        self, kind: str, name: str, known: Iterable[str], *, where: str | None = None, fix: str | None = None
+    ) -> None:
         """Compose the line from the kind of thing, the wrong name and the right ones."""
         names = sorted(known)
         near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
         shown = near or names[:12]
         more = "" if near or len(names) <= 12 else f", … ({len(names)} in all)"
         lead = "did you mean" if near else "one of"
-        super().__init__(f"unknown {kind} {name!r}; {lead} {', '.join(shown)}{more}")
+        super().__init__(f"unknown {kind} {name!r}; {lead} {', '.join(shown)}{more}", where=where, fix=fix)
 
 
 class MissingExtra(InputError):

@@ -36,7 +36,7 @@ class Feature:
     about: str  # one sentence for the report
     measure: Measure = field(compare=False, repr=False)  # (prompt, response) -> numeric or Boolean
     lang: str = "any"  # "en", "zh" or "any": texts in which it means something
-    highlight: str | None = None  # Python regular expression of the spans that count; a group in it is the span
+    highlight: str | None = None  # regular expression, in Polars's syntax, of what counts; a group is the span
     discovered: str | None = None  # None if declared; else the name of the table it was mined from
     details: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}), compare=False)
 

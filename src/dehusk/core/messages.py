@@ -6,6 +6,7 @@ sentence, `str.format` fields for the values. The key `data.longer_wins` is `lon
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,6 +16,8 @@ from types import MappingProxyType
 from typing import Any
 
 LANGUAGES = ("en", "zh")
+# C0 and C1 controls but tab and line feed, bidirectional embeddings, overrides and isolates, surrogates, non-characters
+_HOSTILE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]")
 
 
 @dataclass(frozen=True)
@@ -27,8 +30,8 @@ class Text:
     def render(self, lang: str = "en") -> str:
         """Put it in words of `lang`.
 
-        A value whose name starts with `feature` is a feature's name and is shown by its label;
-        a value that is itself a `Text` is rendered first.
+        A value whose name starts with `feature` is a feature's name and is shown by its label, one called `needs` is
+        a clause (see `clause`); a value that is itself a `Text` is rendered first.
 
         Raises:
             KeyError: when the catalogue has no such key (a test forbids it).
@@ -36,6 +39,8 @@ class Text:
         values = {
             name: label(value, lang)
             if name.startswith("feature")
+            else clause("needs", value, lang)
+            if name == "needs"
             else value.render(lang)
             if isinstance(value, Text)
             else value
@@ -68,6 +73,38 @@ def catalogue(lang: str) -> Mapping[str, str]:
 def label(feature: str, lang: str) -> str:
     """Readable name of a feature; a mined phrase is its own label."""
     return catalogue(lang).get(f"features.{feature}.label", feature)
+
+
+def clause(kind: str, words: str, lang: str) -> str:
+    """A short clause that lower layers write in English, in words of `lang`, part by part.
+
+    Kernels know no catalogue. Its tables `report.method` and `report.needs` hold the parts, each as it is written in
+    the code but with # for every number; what they do not hold stays as it is.
+
+    >>> clause("method", "5 folds by prompt, Wilson interval", "zh")
+    '按 prompt 分 5 折，Wilson 区间'
+    """
+
+    def said(part: str) -> str:
+        numbers = iter(re.findall(r"\d+", part))
+        known = catalogue(lang).get(f"report.{kind}." + re.sub(r"\d+", "#", part))
+        return part if known is None else re.sub("#", lambda _: next(numbers), known)
+
+    return catalogue(lang)["report.list"].join(map(said, words.split(", ")))
+
+
+def visible(text: str) -> str:
+    r"""Spell out characters that could hide, reorder or break the text around them.
+
+    >>> visible("a\x00b\u202ec")
+    'a⟨U+0000⟩b⟨U+202E⟩c'
+    """
+    return _HOSTILE.sub(lambda match: f"⟨U+{ord(match[0]):04X}⟩", text.replace("\r\n", "\n"))
+
+
+def meaning(table: str, name: str, docstring: str, lang: str) -> str:
+    """What an entry of a table ("features", "layouts", "probes") means: in English its docstring says it."""
+    return catalogue(lang).get(f"{table}.{name}.about", docstring)
 
 
 def _flatten(prefix: str, tree: Mapping[str, Any], into: dict[str, str]) -> None:

@@ -48,6 +48,7 @@ class AuditConfig(Config):
         Raises:
             InputError: q outside (0, 1) or a sample of nothing.
         """
+        super().__post_init__()
         if not 0 < self.q < 1:
             raise InputError(f"q = {self.q}", where="--q", expected="a rate between 0 and 1", fix="--q 0.05")
         if self.sample is not None and self.sample < 1:
@@ -82,8 +83,21 @@ class ValidateConfig(Config):
     """Seed of every random choice."""
     lang: Lang = "en"
     """Language of the messages."""
-    format: Format = "text"
-    """What is printed on standard output: text or json."""
+    format: Literal["text", "json"] = "text"
+    """What is printed on standard output."""
+
+    def __post_init__(self) -> None:
+        """Check what types cannot say; `AuditConfig` checks the options they share.
+
+        Raises:
+            InputError: a rate outside (0, 1] or nothing to repeat.
+        """
+        super().__post_init__()
+        for rate in self.rates:
+            if not 0 < rate <= 1:
+                raise InputError(f"rate {rate:g}", where="--rates", expected="shares in (0, 1]", fix="--rates 0.03")
+        if self.repeats < 1:
+            raise InputError(f"repeats = {self.repeats}", where="--repeats", expected="at least 1")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,7 +153,7 @@ def parse_map(entries: tuple[str, ...]) -> dict[str, str]:
             raise InputError(
                 f"{entry!r}", where="--map", expected="ours=theirs", fix="--map prompt=question,chosen=win"
             )
-        found[ours.strip()] = theirs.strip()
+        found[ours.strip()] = theirs
     return found
 
 
@@ -150,6 +164,7 @@ def parse_source(entry: str) -> tuple[str | None, str]:
     (('sft', 'out/a.jsonl'), (None, 'out/a.jsonl'))
     """
     name, equals, path = entry.partition("=")
+    name, path = name.strip(), path.strip()
     if equals and name and "/" not in name and path:
         return name, path
     return None, entry

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import polars as pl
 
-from dehusk.core.errors import UnknownName
+from dehusk.core.errors import InputError, UnknownName
 from dehusk.core.findings import Intent
 from dehusk.core.kinds import Feature
 from dehusk.features.mining import as_feature
@@ -51,12 +51,19 @@ def _meant(name: str, known: dict[str, Feature]) -> list[Feature]:
     if family:
         return family
     if bare == name and name.isascii() and " " not in name:  # a word of code, not of prose
-        raise UnknownName("feature or family", name, [*known, *{feature.family for feature in known.values()}])
+        names = [*known, *{feature.family for feature in known.values()}]
+        raise UnknownName("feature or family", name, names, fix=f"'\"{name}\"' if it is a phrase")
     return [phrase_feature(bare)]
 
 
 def phrase_feature(phrase: str) -> Feature:
-    """A feature for a phrase the user wrote down: declared, not mined, so it is tested on all of the data."""
+    """A feature for a phrase the user wrote down: declared, not mined, so it is tested on all of the data.
+
+    Raises:
+        InputError: nothing in it but punctuation, which phrases are compared without.
+    """
     text = pl.select(canonical(pl.lit(phrase))).item()
     words = tuple(word for word in text.split() if word not in (START, END))
+    if not words:
+        raise InputError(f"no word in {phrase!r}", expected="a phrase with letters or digits")
     return replace(as_feature(Phrase(words, 0, 0, (words,)), None), about="A phrase you named.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import shlex
 from collections.abc import Iterable, Mapping
 
 import polars as pl
@@ -21,6 +22,8 @@ OPTIONAL: Mapping[str, tuple[str, ...]] = {
     "rejected_score": ("rejected_score", "score_rejected", "rejected_rating", "rejected-rating", "rating_rejected"),
     "weight": ("weight", "sample_weight"),
 }
+CANONICAL = ("prompt", "chosen", "rejected", "response", "responses", "stage", "step", "score", "scores", *OPTIONAL)
+LARGEST = 1e100
 NUMERIC = ("margin", "chosen_score", "rejected_score", "weight")
 _ASIDE = " (as in the file)"
 _MESSAGES = r'^\s*\[\s*\{\s*"(?:role|from|content|value)"\s*:'
@@ -39,9 +42,22 @@ def renamed(frame: pl.DataFrame, columns: Mapping[str, str], where: str) -> pl.D
         if column not in frame.columns:
             near = difflib.get_close_matches(column, frame.columns, n=1, cutoff=0.5)
             shown = ", ".join(frame.columns[:12])
-            fix = f"--map {name}={near[0]}" if near else None
+            fix = mapping({name: near[0]}) if near else None
             raise InputError(f"no column {column!r}", where=where, expected=f"one of {shown}", fix=fix)
+        meant = difflib.get_close_matches(name, CANONICAL, n=1, cutoff=0.8)
+        if meant and name not in CANONICAL:
+            what = f"{name!r} is no name of dehusk's"
+            raise InputError(what, where="--map", expected=f"{meant[0]}=…", fix=mapping({meant[0]: column}))
     return frame.rename(_renames(frame.columns, columns))
+
+
+def mapping(columns: Mapping[str, str]) -> str:
+    """The option that maps these columns, as it is typed into a shell.
+
+    >>> mapping({"prompt": "q", "chosen": " win"})
+    "--map 'prompt=q,chosen= win'"
+    """
+    return "--map " + shlex.quote(",".join(f"{name}={column}" for name, column in columns.items()))
 
 
 def original_names(names: Iterable[str], columns: Mapping[str, str]) -> dict[str, str]:
@@ -124,8 +140,14 @@ def optional_columns(frame: pl.DataFrame) -> dict[str, pl.Series]:
 def _typed(frame: pl.DataFrame, column: str, name: str) -> pl.Series | None:
     if column not in frame.columns or frame.schema[column].is_nested():
         return None
-    values = frame[column].cast(pl.Float64 if name in NUMERIC else pl.String, strict=False).alias(name)
-    return values if values.null_count() < len(values) else None
+    values = numbers(frame[column]) if name in NUMERIC else frame[column].cast(pl.String, strict=False)
+    return values.alias(name) if values.null_count() < len(values) else None
+
+
+def numbers(column: pl.Series) -> pl.Series:
+    """A column as numbers, null where it holds none: NaN, infinities and what would become one when summed included."""
+    values = column.cast(pl.Float64, strict=False)
+    return values.to_frame("v").select(pl.when(pl.col("v").abs() < LARGEST).then("v")).to_series().alias(column.name)
 
 
 def untouched(frame: pl.DataFrame, taken: Iterable[str]) -> pl.DataFrame:
@@ -137,5 +159,5 @@ def untouched(frame: pl.DataFrame, taken: Iterable[str]) -> pl.DataFrame:
 def _number_or_same(column: pl.Series) -> pl.Series:
     if column.dtype != pl.String:
         return column
-    numbers = column.cast(pl.Float64, strict=False)
-    return numbers if numbers.null_count() == column.null_count() < len(column) else column
+    values = numbers(column)
+    return values if values.null_count() == column.null_count() < len(column) else column

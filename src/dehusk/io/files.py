@@ -68,7 +68,7 @@ def read_raw(path: str) -> RawTable:
     if path.startswith("hf://"):
         raw = RawTable(path, "hub", read_hub(path), "")
     else:
-        place = Path(path)
+        place = Path(path).expanduser()  # a shell leaves ~ alone after "="
         raw = guard_os(
             lambda: RawTable(path, "datasets", *read_saved(place)) if place.is_dir() else _read_file(place), place
         )
@@ -89,7 +89,8 @@ def guard_os(read: Callable[[], T], path: Path) -> T:
         return read()
     except FileNotFoundError:
         near = difflib.get_close_matches(path.name, _neighbours(path.parent), n=1, cutoff=0.6)
-        raise InputError("no such file", where=str(path), fix=str(path.with_name(near[0])) if near else None) from None
+        fix = str(path.with_name(near[0])) if near else "NAME=FILE with no slash in NAME" if "=" in str(path) else None
+        raise InputError("no such file", where=str(path), fix=fix) from None
     except PermissionError:
         raise InputError("no permission to read it", where=str(path), fix=f"chmod u+r {path}") from None
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
@@ -118,7 +119,7 @@ def _read_file(path: Path) -> RawTable:
         return RawTable(name, "arrow", read_arrow(path), sha256)
     suffixes = [suffix.lower() for suffix in path.suffixes if suffix.lower() not in (".gz", ".zst", ".zstd")]
     suffix = suffixes[-1] if suffixes else ""
-    on_disk: Path | None = path
+    on_disk = None if set("*?[") & set(name) else path  # polars would take such a name for a pattern of names
     if head.startswith((_GZIP, _ZSTD)):
         data, on_disk = _inflated(data, name), None
     if data[:3] == _BOM:

@@ -91,7 +91,8 @@ def rows_of_document(data: Buffer, where: str) -> tuple[list[dict[str, Any]], di
     try:
         tree = json.loads(bytes(data).decode())
     except json.JSONDecodeError as error:
-        raise InputError(f"broken JSON: {error.msg}", where=where, row=error.lineno) from None
+        expected = "one list of objects, or one object a line"
+        raise InputError(f"broken JSON: {error.msg}", where=where, row=error.lineno, expected=expected) from None
     except RecursionError:
         raise InputError("JSON nested too deeply", where=where, expected="a list of objects") from None
     envelope = None

@@ -10,7 +10,7 @@ from typing import TypeVar
 import polars as pl
 
 from dehusk.core.errors import InputError
-from dehusk.core.messages import Text, say
+from dehusk.core.messages import Text, meaning, say
 from dehusk.core.run import InputRecord
 from dehusk.core.tables import Checks, Pairs
 from dehusk.io.checks import UNUSABLE, check_pairs
@@ -80,6 +80,7 @@ def read_pairs(
         )
         raise InputError(f"no usable pair ({why})", where=path, expected="rows with two different answers")
     links = usable.select("pair_id", *LINKS, "prompt", "chosen", "rejected", "weight")
+    about = meaning("layouts", name, about, lang)
     notes = [say("io.layout", layout=name, about=about), *reading.notes, *_notes(raw, usable, checks, columns)]
     record = InputRecord("pairs", path, name, raw.frame.height, raw.sha256, tuple(note.render(lang) for note in notes))
     origin = Origin(raw, name, dict(columns), reading.used, links)
@@ -110,7 +111,7 @@ def _canonical(reading: Reading, raw: pl.DataFrame) -> pl.DataFrame:
     rows = raw[frame["chosen_row"]]
     given = optional_columns(rows)
     given |= {name: frame[name] for name in OPTIONAL if name in frame.columns}
-    weight = given.pop("weight", pl.Series("weight", [1.0] * frame.height, dtype=pl.Float64)).fill_null(1.0)
+    weight = _weights(given.pop("weight", pl.Series("weight", [1.0] * frame.height)), frame["chosen_row"])
     spoken = given.pop("lang", pl.Series("lang", [None] * frame.height, dtype=pl.String))
     lang = texts.select(pl.coalesce(pl.lit(spoken), language("prompt", "chosen")).alias("lang"))
     ids = links.select(_pair_id(), (pl.col("chosen_row") + 1).alias("row"))
@@ -119,6 +120,20 @@ def _canonical(reading: Reading, raw: pl.DataFrame) -> pl.DataFrame:
     return pl.concat(
         [ids, texts, pl.DataFrame([weight, group, *given.values()]), lang, links, extras], how="horizontal"
     )
+
+
+def _weights(given: pl.Series, rows: pl.Series) -> pl.Series:
+    """Weights of the pairs, 1 where none is given.
+
+    Raises:
+        InputError: a weight below zero, or nothing but zeros.
+    """
+    weight = given.fill_null(1.0)
+    worst = weight.arg_min()
+    if worst is not None and (weight[worst] < 0 or not (weight > 0).any()):
+        expected = "numbers that are not negative and not all zero"
+        raise InputError(f"weight {weight[worst]:g}", row=int(rows[worst]) + 1, expected=expected)
+    return weight
 
 
 def _or_null(frame: pl.DataFrame, name: str, dtype: type[pl.DataType]) -> pl.Expr:

@@ -9,6 +9,7 @@ import polars as pl
 import dehusk.io.layouts  # noqa: F401  (fills the table of layouts)
 from dehusk.core.errors import InputError
 from dehusk.core.kinds import Entry, layouts
+from dehusk.io.columns import mapping
 from dehusk.io.layouts.messages import is_conversation
 from dehusk.io.layouts.reading import PROMPT_KEYS, Layout
 
@@ -64,7 +65,9 @@ def _unrecognised(frame: pl.DataFrame, where: str) -> InputError:
     pairs = {name: near for name in missing if (near := _near(frame, name))}
     if "chosen" not in frame.columns and first_prompt(frame) is None and (near := _near(frame, "prompt")):
         pairs = {"prompt": near, **pairs}
-    fix = "--map " + ",".join(f"{name}={near}" for name, near in pairs.items()) if pairs else "dehusk list layouts"
+    fix = mapping(pairs) if pairs else "dehusk list layouts"
+    if not pairs and {"response", "completion", "output"} & {*frame.columns}:
+        fix = f"--responses NAME={where}, if these are answers of one stage"
     lacking = f"no column {missing[0]!r}" if len(missing) == 1 else "no known layout"
     expected = "chosen and rejected, or any layout of `dehusk list layouts`"
     return InputError(f"{lacking} in columns {_shown(frame)}", where=where, expected=expected, fix=fix)

@@ -14,8 +14,9 @@ from dehusk.core.errors import InputError, UnknownName
 from dehusk.core.messages import Text, say
 from dehusk.core.run import InputRecord
 from dehusk.core.tables import Checks, Responses
+from dehusk.io.atomic import encode
 from dehusk.io.checks import check_responses
-from dehusk.io.columns import prepared, renamed, untouched
+from dehusk.io.columns import numbers, prepared, renamed, untouched
 from dehusk.io.files import guard_os, read_raw
 from dehusk.io.layouts.messages import before_reply, is_messages, is_text, plain, reply
 from dehusk.io.layouts.reading import PROMPT_KEYS, are_conversations, prompt_of
@@ -63,11 +64,14 @@ def read_responses(
     if not sources:
         raise InputError("no responses", expected="at least one file")
     loaded = [_read_source(number, *source, columns, lang) for number, source in enumerate(sources, 1)]
+    _refuse_twins([table["stage"] for table, _ in loaded], sources)
     frame = _stacked([table for table, _ in loaded])
     present = frame["stage"].unique(maintain_order=True).to_list()
-    for name in stages:
+    for place, name in enumerate(stages):
         if name not in present:
-            raise UnknownName("stage", name, present)
+            raise UnknownName("stage", name, present, where="--stages")
+        if name in stages[:place]:
+            raise InputError(f"stage {name!r} twice", where="--stages", expected="each stage once")
     order = tuple(stages) or tuple(present)
     frame = frame.filter(pl.col("stage").is_in(order))
     found = check_responses(frame, frame["damaged"])
@@ -81,11 +85,28 @@ def read_responses(
     return LoadedResponses(responses, checks, tuple(record for _, record in loaded))
 
 
+def _refuse_twins(stages: Sequence[pl.Series], sources: Sequence[tuple[str | None, str]]) -> None:
+    """Refuse two files that would silently become one stage.
+
+    Raises:
+        InputError: naming the stage and the second of the files.
+    """
+    seen: dict[str, str] = {}
+    for names, (_, path) in zip(stages, sources, strict=True):
+        name = names[0] if names.n_unique() == 1 else None
+        if name in seen:
+            fix = f"--responses {name}={seen[name]} --responses {name}-2={path}"
+            raise InputError(
+                f"stage {name!r} again, after {seen[name]}", where=path, expected="one file a stage", fix=fix
+            )
+        seen |= {name: path} if name is not None else {}
+
+
 def _read_source(
     number: int, stage: str | None, path: str, columns: Mapping[str, str], lang: str
 ) -> tuple[pl.DataFrame, InputRecord]:
     """The canonical table of one source, and its record."""
-    folder = Path(path)
+    folder = Path(path).expanduser()
     raw = guard_os(lambda: read_dump(folder) if is_dump(folder) else read_raw(path), folder)
     frame = prepared(renamed(raw.frame, columns, path), path, raw.opaque).with_row_index("row", 1)
     frame = placed(lambda: _unrolled(frame), path)
@@ -155,6 +176,8 @@ def _texts(frame: pl.DataFrame, path: str) -> pl.DataFrame:
         shown = ", ".join(frame.drop("row", "at").columns[:12])
         near = [match for answer in ANSWERS[:4] for match in get_close_matches(answer, frame.columns, n=1, cutoff=0.6)]
         fix = f"--map response={near[0]}" if near else "--map response=COLUMN"
+        if {"chosen", "rejected"} <= {*frame.columns}:
+            fix = f"--pairs {path}"
         raise InputError(f"no response in columns {shown}", where=path, expected=" or ".join(ANSWERS[:4]), fix=fix)
     prompt = prompt_of(frame)
     asked = plain(prompt, frame.schema[prompt]) if prompt and prompt != name else pl.lit("")
@@ -182,14 +205,14 @@ def _score(frame: pl.DataFrame, dump: bool) -> tuple[pl.Series | None, list[Text
         return None, []
     total = frame.select(pl.sum_horizontal(pl.col(names).cast(pl.Float64))).to_series()
     note = "io.score_from" if len(names) == 1 else "io.score_sum"
-    return total, [say(note, columns=", ".join(names))]
+    return numbers(total), [say(note, columns=", ".join(names))]
 
 
 def _numbers(frame: pl.DataFrame, name: str) -> pl.Series | None:
     """A column as numbers; None where it is not there or holds none."""
     if name not in frame.columns or frame.schema[name].is_nested():
         return None
-    values = frame[name].cast(pl.Float64, strict=False)
+    values = numbers(frame[name])
     return values if values.null_count() < len(values) else None
 
 
@@ -203,7 +226,7 @@ def _stage(frame: pl.DataFrame, given: str | None, step: pl.Series | None, path:
     if given is None and column is not None and frame[column].null_count() < frame.height:
         stages = frame[column].cast(pl.String).fill_null("?")
         return stages, say("io.stages_from", column=column, stages=", ".join(stages.unique(maintain_order=True)))
-    name = given or Path(path.rstrip("/")).name.split(".")[0] or path
+    name = encode(given or Path(path.rstrip("/")).name.split(".")[0] or path).decode()
     return pl.Series("stage", [name] * frame.height, dtype=pl.String), say("io.stage_named", stage=name)
 
 

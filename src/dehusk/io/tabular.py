@@ -17,6 +17,7 @@ from dehusk.io.json_rows import MAX_COLUMNS, too_wide
 
 T = TypeVar("T")
 
+_TABLES = (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet", ".arrow", ".gz", ".zst")
 FORMATS = "JSON Lines, JSON, CSV, TSV, Parquet or Arrow (text also as .gz or .zst)"
 
 
@@ -40,7 +41,7 @@ def read_csv(data: bytes, where: str, suffix: str) -> pl.DataFrame:
 
 def read_parquet(path: Path) -> pl.DataFrame:
     """Read Parquet."""
-    return _guarded(lambda: pl.read_parquet(path), str(path))
+    return _guarded(lambda: pl.read_parquet(path, glob=False), str(path))
 
 
 def read_arrow(path: Path) -> pl.DataFrame:
@@ -62,7 +63,9 @@ def read_saved(folder: Path) -> tuple[pl.DataFrame, str]:
         first = splits[0] if splits else "train"
         raise InputError(f"several splits: {', '.join(splits)}", where=str(folder), fix=str(folder / first))
     if not (folder / "state.json").exists():
-        raise InputError("a folder", where=str(folder), expected=f"{FORMATS}, or a folder saved by datasets")
+        inside = sorted(item for item in folder.iterdir() if item.suffix in _TABLES)
+        fix = str(inside[0]) if inside else None
+        raise InputError("a folder", where=str(folder), expected="a file, or a folder saved by datasets", fix=fix)
     try:
         state = json.loads((folder / "state.json").read_text("utf-8"))
         names = [item["filename"] for item in state["_data_files"]]

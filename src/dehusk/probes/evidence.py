@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import polars as pl
@@ -16,6 +15,7 @@ from dehusk.core.tables import Floats, Ints, Measures, Pairs, Responses
 SHOWN = 3  # examples, and as many counter-examples
 EXCERPT = 420  # characters of a text that are kept
 LEAD = 120  # of them before the first span
+_MARKS = re.compile("[\ufdd0-\ufdd2]")  # code points that Unicode promises never to use
 
 
 def attach(
@@ -104,12 +104,32 @@ def excerpt(text: str, pattern: str | None) -> tuple[str, tuple[tuple[int, int],
     >>> excerpt("a - b", "-")
     ('a - b', ((2, 3),))
     """
-    # where the pattern has a group, the group is the span; what it skips (fenced code) leaves the group empty
-    found: list[Any] = [match.span(match.re.groups) for match in re.finditer(pattern, text)] if pattern else []
-    found = [span for span in found if span[1] > span[0]]
+    found = spans_of(text, pattern) if pattern else []
     start = max(0, found[0][0] - LEAD) if found and found[0][1] > EXCERPT - 1 else 0
     stop = start + EXCERPT
     head, tail = "… " if start else "", " …" if stop < len(text) else ""
     shift = len(head) - start
     kept = tuple((low + shift, min(high, stop) + shift) for low, high in found if start <= low < stop)
     return head + text[start:stop] + tail, kept
+
+
+def spans_of(text: str, pattern: str) -> list[tuple[int, int]]:
+    r"""Where a pattern matches; where it has a group, the group is the span, and nothing is where it stays empty.
+
+    Polars looks, because its time grows with the text and nothing else: Python's `re` can be kept busy for hours by one
+    line of brackets. It replaces but does not locate, so each match is set between marks that no text can have.
+
+    >>> spans_of("`- a`\n- b", r"`[^`]*`|(?m:^)(- )")
+    [(6, 8)]
+    """
+    grouped = re.compile(pattern).groups > 0
+    clean = _MARKS.sub("\ufffd", text)
+    marked = pl.select(pl.lit(clean).str.replace_all(pattern, "\ufdd0${0}\ufdd1${1}\ufdd2")).item()
+    found, place = [], 0
+    for before, whole, group in zip(*[iter(_MARKS.split(marked))] * 3, strict=False):
+        place += len(before)
+        start = place + (whole.find(group) if grouped else 0)
+        end = start + len(group if grouped else whole)
+        found += [(start, end)] if end > start else []
+        place += len(whole)
+    return found

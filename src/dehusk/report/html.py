@@ -16,7 +16,7 @@ from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 
 from dehusk.core.findings import STAGES, VERDICTS, Audit, Evidence, Finding
-from dehusk.core.messages import Text, catalogue, label, say
+from dehusk.core.messages import Text, catalogue, clause, label, say, visible
 from dehusk.report import wording
 from dehusk.report.charts import FOREST_ROWS, forests, stage_chart
 from dehusk.report.details import details_of
@@ -101,7 +101,7 @@ def _words(lang: str) -> dict[str, Any]:
         "about": about,
         "said": lambda text: text.render(lang) if isinstance(text, Text) else text,
         "word": lambda area, name: wording.word(area, name, lang),
-        "method_words": lambda method: wording.method_words(method, lang),
+        "method_words": lambda method: clause("method", method, lang),
         "unit_word": lambda unit, signed: wording.unit_word(unit, lang, signed=signed),
         "label": lambda name: wording.one_line(label(name, lang), _NAME),
         "probe_title": lambda name: wording.probe_title(name, lang),
@@ -156,7 +156,7 @@ def _environment() -> Environment:
         """Last step of everything the template prints: nothing hostile or endless gets past it."""
         if isinstance(value, Markup) or not isinstance(value, str):
             return value
-        return wording.shorten(wording.visible(value), _LONGEST)
+        return wording.shorten(visible(value), _LONGEST)
 
     environment = Environment(
         loader=FunctionLoader(_template),

@@ -7,7 +7,7 @@ import re
 from numbers import Real
 
 from dehusk.core.findings import Estimate, Finding
-from dehusk.core.messages import catalogue
+from dehusk.core.messages import catalogue, visible
 
 ABSENT = "—"
 _PERCENT = frozenset({"presence", "share", "rate", "probability", "accuracy", "fraction", "coverage"})
@@ -15,17 +15,6 @@ _SIGNED = frozenset({"difference", "shift", "change", "lift", "gain", "sd", "log
 _HALF = frozenset({"auc", "accuracy", "pairs", "win"})  # a rule that guesses is right half the time
 # Probes whose estimates are differences in the unit of the feature, so that the unit alone does not say so.
 _CHANGES = frozenset({"data.catchphrases", "policy.amplification", "policy.diversity", "policy.provenance"})
-# C0 and C1 controls but tab and line feed, bidirectional embeddings, overrides and isolates, surrogates, non-characters
-_HOSTILE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]")
-
-
-def visible(text: str) -> str:
-    r"""Spell out characters that could hide, reorder or break the text around them.
-
-    >>> visible("a\x00b\u202ec")
-    'a⟨U+0000⟩b⟨U+202E⟩c'
-    """
-    return _HOSTILE.sub(lambda match: f"⟨U+{ord(match[0]):04X}⟩", text.replace("\r\n", "\n"))
 
 
 def one_line(text: str, longest: int = 400) -> str:
@@ -159,20 +148,6 @@ def unit_word(unit: str, lang: str, *, signed: bool = False) -> str:
     points = signed and is_percent(unit) and not is_signed(unit)
     said = word("unit", unit, lang)
     return catalogue(lang)["report.unit.points"].format(unit=said) if points else said
-
-
-def method_words(method: str, lang: str) -> str:
-    """A method in words, part by part; the catalogue writes # for a number.
-
-    >>> method_words("5 folds by prompt, Wilson interval", "zh")
-    '按 prompt 分 5 折，Wilson 区间'
-    """
-    parts = []
-    for part in method.split(", "):
-        digits = re.search(r"\d+", part)
-        said = word("method", part if digits is None else part.replace(digits[0], "#", 1), lang)
-        parts.append(said if digits is None else said.replace("#", digits[0], 1))
-    return catalogue(lang)["report.list"].join(parts)
 
 
 def probe_title(probe: str, lang: str) -> str:

@@ -60,7 +60,7 @@ def stratified_gain(
         level: Coverage of the intervals.
 
     Raises:
-        NotEnoughData: when no bucket holds answers of both stages.
+        NotEnoughData: when no bucket holds answers of both stages, or there is no gain to split.
     """
     _, bucket = np.unique(buckets, return_inverse=True)
     s, g = int(bucket.max()) + 1 if bucket.size else 0, draws.shape[1]
@@ -73,17 +73,21 @@ def stratified_gain(
     if not used.any():
         raise NotEnoughData(f"a bucket with answers of both stages and at least {least} in all")
     point = _split(counts.sum(axis=0)[None], sums.sum(axis=0)[None], used)
+    if point[0][0] == 0:
+        raise NotEnoughData("a mean reward that differs between the stages")
     drawn = _split(draws @ counts, draws @ sums, used)
-    tail = [(1 - level) / 2, (1 + level) / 2]
-    total, within, moved, share = (
-        (float(at[0]), float(low), float(high))
-        for at, (low, high) in ((at, np.nanquantile(spread, tail)) for at, spread in zip(point, drawn, strict=True))
-    )
+    total, within, moved, share = (_interval(at, spread, level) for at, spread in zip(point, drawn, strict=True))
     error = float(np.nanstd(drawn[2]))
     z = moved[0] / error if error > 0 else 0.0
     p = float(normal_p(np.array(z)))
     coverage, n = float(whole[:, used].sum() / whole.sum()), int((counts.sum(axis=1) > 0).sum())
     return Gain(total, within, moved, share, p, coverage, int(used.sum()), n)
+
+
+def _interval(point: Floats, drawn: Floats, level: float) -> Interval:
+    """Point and percentiles of the draws that are defined: one without any gain has no share of it."""
+    low, high = np.quantile(drawn[np.isfinite(drawn)], [(1 - level) / 2, (1 + level) / 2])
+    return float(point[0]), float(low), float(high)
 
 
 def _split(counts: Floats, sums: Floats, used: Bools) -> tuple[Floats, Floats, Floats, Floats]:

@@ -125,9 +125,9 @@ def test_features_alone_and_never_mined_ones():
 def test_prompts_are_never_in_both_parts():
     rng = np.random.default_rng(8)
     # One secret word a prompt marks the chosen answer: it helps only a model that saw the same prompt.
-    secrets = np.repeat([f"secret{i}" for i in range(60)], 5)
-    chosen = [f"{text} {secret}" for text, secret in zip(texts(rng, 300), secrets, strict=True)]
-    rejected = [f"{text} plain{row % 60}" for row, text in enumerate(texts(rng, 300))]
+    secret, plain = (["".join(rng.choice(list("abcdefghijklmnopqrstuvwxyz"), 8)) for _ in range(60)] for _ in range(2))
+    chosen = [f"{text} {secret[row // 5]}" for row, text in enumerate(texts(rng, 300))]
+    rejected = [f"{text} {plain[row % 60]}" for row, text in enumerate(texts(rng, 300))]
     found = run(make_pairs(300, chosen=chosen, rejected=rejected, groups=np.repeat(np.arange(60), 5)))
     assert found["wording"].estimate.value < 0.6
     leaky = run(make_pairs(300, chosen=chosen, rejected=rejected))  # as if every row had a prompt of its own

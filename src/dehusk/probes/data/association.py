@@ -15,7 +15,7 @@ from dehusk.core.tables import Floats, Measures, Pairs
 from dehusk.probes.data.contrast import SHIFT_UNIT, Contrast, adjusted, contrast, estimate
 from dehusk.probes.data.length import LENGTHS, longer_wins, readings
 from dehusk.probes.data.strata import Parts
-from dehusk.stats.multiplicity import benjamini_hochberg
+from dehusk.stats.multiplicity import FAMILIES, benjamini_hochberg
 
 # On the files this was tried on, 0.10 is where a shift shows by eye in ten pairs, 0.2 is Cohen's "small".
 LARGE_SHIFT, LARGE_DIFFERENCE = 0.10, 0.20
@@ -65,8 +65,8 @@ def false_discovery_rates(
     rates = np.full(len(found.features), np.nan)
     p = np.where(tested, found.shift.p, np.nan)
     mined = np.array([feature.mined for feature in found.features])
-    rates[mined] = benjamini_hochberg(p[mined])
-    declared = benjamini_hochberg(np.concatenate([p[~mined], np.array(lengths, dtype=np.float64)]))
+    rates[mined] = benjamini_hochberg(p[mined], families=FAMILIES)
+    declared = benjamini_hochberg(np.concatenate([p[~mined], np.array(lengths, dtype=np.float64)]), families=FAMILIES)
     rates[~mined], of_lengths = np.split(declared, [int((~mined).sum())])
     return rates, of_lengths
 

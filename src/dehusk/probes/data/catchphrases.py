@@ -12,7 +12,7 @@ from dehusk.core.kinds import Feature, probes
 from dehusk.core.messages import say
 from dehusk.core.tables import Measures, Pairs
 from dehusk.probes.data.contrast import Contrast, contrast, estimate
-from dehusk.stats.multiplicity import benjamini_hochberg
+from dehusk.stats.multiplicity import FAMILIES, benjamini_hochberg
 
 LARGE = 0.01  # one answer in a hundred: the policy of such data says it where it said nothing
 
@@ -40,7 +40,7 @@ def catchphrases(pairs: Pairs, measures: Measures, *, q: float = 0.05) -> Iterat
     found = contrast(pairs, measures, mined)
     if found.shift.n.max() < 20:
         raise NotEnoughData(f"at least 20 prompts to confirm phrases on, got {found.shift.n.max()}")
-    rates = benjamini_hochberg(found.shift.p)
+    rates = benjamini_hochberg(found.shift.p, families=FAMILIES)
     for k, feature in enumerate(mined):
         if not np.isnan(rates[k]):
             yield _finding(found, k, feature, float(rates[k]), q, _counts(measures, feature, len(pairs)))

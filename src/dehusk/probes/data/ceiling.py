@@ -38,8 +38,8 @@ def ceiling(pairs: Pairs) -> Iterator[Finding]:
         share, least, most = (float(array[0]) for array in effects[:3])
         if not share > 0.5:
             raise NotEnoughData(
-                f"repeated comparisons that agree more often than not (these agree in {share:.0%}: "
-                "agreeing repeats were probably removed)"
+                f"repeated comparisons that agree more often than not, these agree in {share:.0%}: "
+                "agreeing repeats were probably removed"
             )
         prompts = int(effects.n[0])
         value, low, high = _ceiling(share), _ceiling(least), _ceiling(most)
@@ -66,8 +66,7 @@ def ceiling(pairs: Pairs) -> Iterator[Finding]:
         )
         return
     raise NotEnoughData(
-        f"at least {FEWEST} comparisons judged more than once: a column votes (or extra with votes), "
-        "or the same two answers in several rows"
+        f"at least {FEWEST} comparisons judged more than once: a column votes, or the same two answers in several rows"
     )
 
 

@@ -41,8 +41,8 @@ def labels(pairs: Pairs, *, q: float = 0.05) -> Iterator[Finding]:
     repeats = from_votes(pairs)
     if scores is None and not aspects and (repeats is None or repeats.first.size < FEWEST):
         raise NotEnoughData(
-            f"{FEWEST} rows with chosen_score and rejected_score, with numeric columns chosen_x and rejected_x, "
-            "or with votes (votes, or extra with votes)"
+            f"at least {FEWEST} rows with chosen_score and rejected_score or other numbers such as chosen_x and "
+            "rejected_x, or a column votes"
         )
     if scores is not None:
         yield from _inverted_labels(pairs, scores)

@@ -38,7 +38,9 @@ def separability(pairs: Pairs, measures: Measures, rng: np.random.Generator, *, 
     """How well the label is predicted without reading for meaning: from features, from wording, from who wrote it.
 
     Every number is the share of held-out pairs whose chosen answer scores higher, ties half (the AUC within pairs);
-    no prompt is in both the fitted and the held-out part, and prompts are never shown.
+    no prompt is in both the fitted and the held-out part, and prompts are never shown. Wording is terms of one or two
+    words (characters where words are not separated) and fragments of words; in the terms, `⊢` and `⊣` are the start and
+    the end of an answer, `⏎` a line break and `·` the rest of a word.
 
     Args:
         pairs: The preference pairs.
@@ -131,7 +133,7 @@ def _learning_curve(
 
 
 def _strongest(bag: Bags, x: Floats, weights: Floats) -> list[dict[str, Any]]:
-    strength = weights * x.std(axis=0)  # what a term moves in a typical pair
+    strength = weights * np.sqrt(np.einsum("nv,nv->v", x, x) / len(x))  # what a term moves in a typical pair
     chosen, rejected = bag.rates()
     return [
         {

@@ -2,7 +2,8 @@
 
 Terms are single tokens and neighbouring pairs: words where words are separated by spaces, single characters in Chinese,
 Japanese and Thai, runs of punctuation and line breaks everywhere. `⊢` and `⊣` stand for the start and the end of an
-answer, `⏎` for line breaks, so that openings, endings and markup can be told apart too.
+answer, `⏎` for line breaks, so that openings, endings and markup can be told apart too. Where words are separated by
+spaces, runs of three to five characters that many words share are terms as well (see `fragments`).
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import numpy as np
 import polars as pl
 
 from dehusk.core.tables import Floats, Ints
+from dehusk.probes.data.fragments import fragments
 from dehusk.text.canonical import CJK, is_cjk
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -25,6 +27,8 @@ TOKEN = (
     rf"|[[\p{{L}}\p{{M}}\p{{N}}]--[{_UNSPACED}]]+(?:['’][\p{{L}}--[{_UNSPACED}]]+)?"
     r"|[^\s\p{L}\p{M}\p{N}⊢⊣]{1,4}"
 )
+_FRAGMENTS = 1 / 8  # of the vocabulary; more predict no better on the files tried
+_WEIGHT = 0.5  # of a fragment beside a word: they overlap, and would crowd out the words that can be read
 _HEAD, _TAIL = 8_000, 2_000  # characters kept of a longer answer: its style shows before its end, and in its ending
 
 
@@ -36,12 +40,14 @@ class Bags:
     pairs: int
     rows: Ints  # row of each presence, shape (z,)
     columns: Ints  # term of each presence, shape (z,)
+    weights: Floats  # of each term, shape (v,)
 
     @cached_property
     def values(self) -> Floats:
         """Weight of each presence, shape (z,): the terms of one answer form a vector of length 1."""
-        sizes = np.bincount(self.rows, minlength=2 * self.pairs)
-        values: Floats = 1 / np.sqrt(sizes[self.rows])
+        weights = self.weights[self.columns]
+        sizes = np.bincount(self.rows, weights**2, 2 * self.pairs)
+        values: Floats = weights / np.sqrt(sizes[self.rows])
         return values
 
     def differences(self) -> Array:
@@ -74,27 +80,53 @@ def bags(chosen: pl.Series, rejected: pl.Series, *, vocabulary: int = 8_000, lea
         least: Answers that must hold a term.
     """
     tokens, answers, words = _tokens(pl.concat([chosen.alias("text"), rejected.alias("text")]))
-    count = 2 * len(chosen)
-    common = np.bincount(_distinct(answers, tokens, len(words))[1], minlength=len(words)) >= least
-    singles = np.where(common, np.cumsum(common) - 1, -1)[tokens]  # −1: too rare to be a term or part of one
-    names = [word for word, kept in zip(words, common, strict=True) if kept]
-    neighbours = (answers[1:] == answers[:-1]) & (singles[1:] >= 0) & (singles[:-1] >= 0)
-    pairs, pair_of = np.unique(singles[:-1][neighbours] * len(names) + singles[1:][neighbours], return_inverse=True)
-    rows = np.concatenate([answers[singles >= 0], answers[1:][neighbours]])
-    columns = np.concatenate([singles[singles >= 0], len(names) + pair_of])
-    rows, columns = _distinct(rows, columns, len(names) + len(pairs))
-    spread = np.bincount(columns, minlength=len(names) + len(pairs))
+    held = _distinct(answers, tokens, len(words))
+    single_rows, singles, frequent = _frequent(*held, least)
+    names = [words[k] for k in frequent]
+    place = np.full(len(words), -1)
+    place[frequent] = np.arange(len(names))
+    pair_rows, pairs, codes = _neighbours(answers, place[tokens], len(names), least)
+    part_rows, parts, part_names = fragments(*held, words, most=round(_FRAGMENTS * vocabulary))
+    whole = len(names) + len(codes)  # terms before the fragments
+    rows = np.concatenate([single_rows, pair_rows, part_rows])
+    columns = np.concatenate([singles, len(names) + pairs, whole + parts])
+    spread = np.bincount(columns, minlength=whole + len(part_names))
     spread[[k for k, name in enumerate(names) if name in "⊢⊣"]] = 0  # every answer starts and ends
     kept = np.flatnonzero(spread >= least)
     kept = np.sort(kept[np.argsort(-spread[kept], kind="stable")][:vocabulary])
     place = np.full(len(spread), -1)
     place[kept] = np.arange(len(kept))
     present = place[columns] >= 0
-    terms = tuple(
-        _shown(names[k]) if k < len(names) else _joined(*divmod(int(pairs[k - len(names)]), len(names)), names)
-        for k in kept
-    )
-    return Bags(terms, count // 2, rows[present], place[columns[present]])
+    kept_pairs = kept[(kept >= len(names)) & (kept < whole)]
+    terms = [_shown(names[k]) for k in kept[kept < len(names)]]
+    terms += [_joined(names[k // len(names)], names[k % len(names)]) for k in codes[kept_pairs - len(names)]]
+    terms += [part_names[k] for k in kept[kept >= whole] - whole]
+    weights = np.where(kept < whole, 1.0, _WEIGHT)
+    return Bags(tuple(terms), len(chosen), rows[present], place[columns[present]], weights)
+
+
+def _neighbours(answers: Ints, tokens: Ints, count: int, least: int) -> tuple[Ints, Ints, Ints]:
+    """Pairs of neighbouring tokens: answer and number of each presence, and the pairs as first · count + second.
+
+    Args:
+        answers: Answer of each token, in order.
+        tokens: Number of each token, below `count`; −1 for one too rare to be part of a term.
+        count: Tokens there are.
+        least: Answers that must hold a pair.
+    """
+    known = (answers[1:] == answers[:-1]) & (tokens[1:] >= 0) & (tokens[:-1] >= 0)
+    codes = tokens[:-1][known] * count + tokens[1:][known]
+    rows, held = _distinct(answers[1:][known], codes, count**2)
+    pairs, columns = np.unique(held, return_inverse=True)
+    rows, columns, frequent = _frequent(rows, columns, least)
+    return rows, columns, pairs[frequent]
+
+
+def _frequent(rows: Ints, columns: Ints, least: int) -> tuple[Ints, Ints, Ints]:
+    """Presences of what at least so many answers hold, numbered anew, and the old numbers."""
+    enough = np.bincount(columns) >= least
+    kept = enough[columns]
+    return rows[kept], (np.cumsum(enough) - 1)[columns[kept]], np.flatnonzero(enough)
 
 
 def _tokens(texts: pl.Series) -> tuple[Ints, Ints, list[str]]:
@@ -124,8 +156,8 @@ def _shown(token: str) -> str:
     return "⏎" * min(len(token), 2) if token.startswith("\n") else token
 
 
-def _joined(first: int, second: int, names: list[str]) -> str:
-    left, right = _shown(names[first]), _shown(names[second])
+def _joined(first: str, second: str) -> str:
+    left, right = _shown(first), _shown(second)
     spaced = left[-1].isalnum() and right[0].isalnum() and not (_unspaced(left) or _unspaced(right))
     return f"{left} {right}" if spaced else left + right
 

@@ -24,7 +24,7 @@ from dehusk.stats.matching import (
     sign_p,
     stage_means,
 )
-from dehusk.stats.multiplicity import benjamini_hochberg
+from dehusk.stats.multiplicity import FAMILIES, benjamini_hochberg
 from dehusk.text.canonical import END, START, canonical
 from dehusk.text.language import mainly_chinese
 
@@ -81,8 +81,8 @@ def false_discovery(p: Sequence[float], features: Sequence[Feature]) -> Floats:
     values, mined = np.array(p, dtype=np.float64), np.array([feature.mined for feature in features], dtype=bool)
     q: Floats = np.where(
         mined,
-        benjamini_hochberg(np.where(mined, values, np.nan)),
-        benjamini_hochberg(np.where(mined, np.nan, values)),
+        benjamini_hochberg(np.where(mined, values, np.nan), families=FAMILIES),
+        benjamini_hochberg(np.where(mined, np.nan, values), families=FAMILIES),
     )
     return q
 

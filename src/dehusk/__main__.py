@@ -1,0 +1,6 @@
+"""`python -m dehusk` is `dehusk`."""
+
+from dehusk.cli.main import main
+
+if __name__ == "__main__":
+    main()
