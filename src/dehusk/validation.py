@@ -178,6 +178,8 @@ def _planted_count(table: Pairs | Responses, rate: float) -> int:
 
 def _phrase(table: Pairs | Responses, wanted: str | None) -> str:
     """A phrase that no text of the table has, in its language."""
+    if wanted is not None:
+        phrase_feature(wanted, "--phrase")
     texts = table.frame["chosen" if isinstance(table, Pairs) else "response"]
     chinese = float(texts.str.contains(r"\p{Han}").mean() or 0) > 0.5  # type: ignore[arg-type]
     for phrase in (wanted,) if wanted is not None else PHRASES["zh" if chinese else "en"]:

@@ -20,7 +20,7 @@ from dehusk.core.kinds import Feature, feature_functions, layouts, probes
 from dehusk.core.messages import say
 from dehusk.core.options import AuditConfig, ConvertConfig, parse_map, parse_source
 from dehusk.core.run import InputRecord, RunRecord, stream
-from dehusk.core.tables import Bools, Checks, Measures, Pairs, Responses
+from dehusk.core.tables import Bools, Checks, Measures, Pairs, ResponseChecks, Responses
 from dehusk.features.intents import declare
 from dehusk.features.measuring import declared, measure
 from dehusk.features.mining import count_variants, mine
@@ -37,7 +37,7 @@ class Inputs:
     pairs: Pairs | None = None
     checks: Checks | None = None
     responses: Responses | None = None
-    response_checks: Checks | None = None
+    response_checks: ResponseChecks | None = None
     records: tuple[InputRecord, ...] = ()
 
 
@@ -146,12 +146,23 @@ def sampled(inputs: Inputs, config: AuditConfig) -> Inputs:
     if config.sample is None:
         return inputs
     rng = stream(config.seed, "sample")
-    pairs, responses = inputs.pairs, inputs.responses
+    pairs, responses, checks, noticed = inputs.pairs, inputs.responses, inputs.checks, inputs.response_checks
     if pairs is not None:
-        pairs = Pairs(_some_prompts(pairs.frame, config.sample, rng))
+        whole, pairs = len(pairs), Pairs(_some_prompts(pairs.frame, config.sample, rng))
+        checks = None if checks is None else _some_checks(checks, pairs, len(pairs) / max(whole, 1), rng)
     if responses is not None:
         responses = Responses(_some_prompts(responses.frame, config.sample, rng), responses.stages)
-    return replace(inputs, pairs=pairs, responses=responses)
+    if responses is not None and noticed is not None:
+        noticed = ResponseChecks(noticed.frame.join(responses.frame, on="group", how="semi", maintain_order="left"))
+    return replace(inputs, pairs=pairs, responses=responses, checks=checks, response_checks=noticed)
+
+
+def _some_checks(checks: Checks, pairs: Pairs, share: float, rng: np.random.Generator) -> Checks:
+    """Checks of the rows that were kept, and of the same share of the rows that could not be read as pairs."""
+    lost = checks.frame.filter(~pl.col("kept"))["row"].unique().sort()
+    some = lost.filter(pl.Series(rng.random(len(lost)) < share, dtype=pl.Boolean))
+    rows = pl.concat([pairs.frame["row"], some]).unique()
+    return Checks(checks.frame.filter(pl.col("row").is_in(rows.implode())))
 
 
 def _some_prompts(frame: pl.DataFrame, rows: int, rng: np.random.Generator) -> pl.DataFrame:
@@ -203,7 +214,7 @@ def run_probes(inputs: Inputs, measures: Measures, config: AuditConfig) -> tuple
         asked = {name for name, parameter in parameters.items() if parameter.default is parameter.empty}
         missing = sorted(asked - ready.keys() - {"rng"})
         if missing:
-            needs = ", ".join(name for name in missing if name != "checks")  # they come with the pairs
+            needs = ", ".join(name for name in missing if not name.endswith("checks"))  # they come with the files
             skipped.append(Skipped(probe.name, say("core.needs_data", needs=needs)))
             continue
         given = {name: ready[name] for name in asked - {"rng"}}

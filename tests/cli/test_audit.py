@@ -113,6 +113,19 @@ def test_a_sample_keeps_whole_prompts(audited):
     assert max(counts) <= 61
 
 
+def test_a_sample_does_not_blame_its_rows_for_the_others(dehusk, tmp_path):
+    """A fifth of the rows are duplicates; a sample of a tenth must not count them all."""
+    lines = [{"prompt": f"q {i % 400}", "chosen": f"yes {i % 400}", "rejected": f"no {i}"} for i in range(400)]
+    lines += lines[:100]
+    path = tmp_path / "pairs.jsonl"
+    path.write_text("\n".join(map(json.dumps, lines)))
+    rows = json.loads(dehusk("audit", "--pairs", path, "--format", "json", "--fail-on", "never", "--sample", 50).out)[
+        "findings"
+    ]
+    [found] = [row for row in rows if row["probe"] == "data.hygiene" and row["details"].get("check") == "duplicate"]
+    assert found["estimate"]["value"] < 0.6
+
+
 @pytest.mark.parametrize(
     ("words", "expected"),
     [

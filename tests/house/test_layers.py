@@ -14,6 +14,7 @@ ROWS = (
     {"workflow", "align", "report", "scale", "server"},
     {"validation"},  # runs whole audits over and over, so it stands on the workflow
     {"cli", "experiments"},
+    {"__main__"},
 )
 ROW_OF = {name: row for row, names in enumerate(ROWS) for name in names}
 ONLY = {  # narrower than the row allows

@@ -135,7 +135,16 @@ def test_empty_responses_are_left_out_and_noticed(tmp_path: Path) -> None:
     file = jsonl(tmp_path / "x.jsonl", [{"prompt": "p", "response": " "}, {"prompt": "p", "response": "ok"}])
     loaded = read_responses([(None, file)])
     assert loaded.responses.frame["row"].to_list() == [2]
-    assert loaded.checks.frame.rows() == [(1, "empty", "response", False)]
+    assert loaded.checks.frame.select("row", "check", "side", "kept").rows() == [(1, "empty", "response", False)]
+
+
+def test_a_check_names_its_response(tmp_path: Path) -> None:
+    fine, broken = {"prompt": "p", "response": "ok"}, {"prompt": "p", "response": "User: hello"}
+    files = [jsonl(tmp_path / f"{name}.jsonl", rows) for name, rows in (("a", [broken, fine]), ("b", [fine, broken]))]
+    loaded = read_responses([("a", files[0]), ("b", files[1])])
+    told = loaded.checks.frame.join(loaded.responses.frame, on="response_id")
+    assert told.select("row", "stage", "response").rows() == [(1, "a", "User: hello"), (2, "b", "User: hello")]
+    assert told["group"].equals(told["group_right"])
 
 
 def test_one_line_for_what_is_not_responses(tmp_path: Path) -> None:

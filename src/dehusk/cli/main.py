@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import signal
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from cyclopts import App, CycloptsError, Parameter
@@ -21,7 +25,8 @@ def main(arguments: list[str] | None = None) -> None:
     given = sys.argv[1:] if arguments is None else arguments
     errors = Console(stderr=True, soft_wrap=True, highlight=False, markup=False)
     try:
-        code = run(given)
+        with _interruptible():
+            code = run(given)
     except DehuskError as error:
         errors.print(f"dehusk: {visible(str(error))}")
         code = error.exit_code
@@ -35,6 +40,30 @@ def main(arguments: list[str] | None = None) -> None:
         sys.stderr.close()
         code = 0
     sys.exit(code)
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Keep ctrl-C what it is: compiled code that it interrupts may come back with some error of its own instead."""
+    if threading.current_thread() is not threading.main_thread():  # no other gets signals, or may ask for them
+        yield
+        return
+    interrupted = False
+
+    def interrupt(*_: object) -> None:
+        nonlocal interrupted
+        interrupted = True
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGINT, interrupt)
+    try:
+        yield
+    except BaseException:
+        if interrupted:
+            raise KeyboardInterrupt from None
+        raise
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def run(arguments: list[str]) -> int:

@@ -31,9 +31,12 @@ class Column:
     required: bool = True
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Table:
-    """A frame with the columns its class declares; other columns are kept untouched."""
+    """A frame with the columns its class declares; other columns are kept untouched.
+
+    Two tables are equal only if they are one and the same, so what was computed from a table can be kept beside it.
+    """
 
     frame: pl.DataFrame
     columns: ClassVar[tuple[Column, ...]] = ()
@@ -68,7 +71,7 @@ class Table:
         return clusters
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Pairs(Table):
     """Preference pairs: n rows, the first answer preferred to the second."""
 
@@ -90,7 +93,7 @@ class Pairs(Table):
     )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Responses(Table):
     """Model answers: n rows, one or more stages of a pipeline on the same prompts."""
 
@@ -120,7 +123,7 @@ class Responses(Table):
         return np.flatnonzero((self.frame["stage"] == stage).to_numpy())
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Checks(Table):
     """What was noticed row by row while reading: one line a row and check, whether or not the row was kept."""
 
@@ -132,10 +135,22 @@ class Checks(Table):
     )
 
 
+@dataclass(frozen=True, eq=False)
+class ResponseChecks(Checks):
+    """What was noticed on responses: rows are counted within a file, so each line names its response too."""
+
+    columns: ClassVar[tuple[Column, ...]] = (
+        *Checks.columns,
+        Column("response_id", pl.String),
+        Column("stage", pl.String),
+        Column("group", pl.String),
+    )
+
+
 TABLE_OF = MappingProxyType({"chosen": "pairs", "rejected": "pairs", "response": "responses"})
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Measures:
     """Every feature of every text: one frame a side, rows aligned with the table measured.
 

@@ -30,19 +30,20 @@ def declare(
 
     Raises:
         UnknownName: a single word that is neither a feature nor a family.
+        InputError: a phrase without a word.
     """
     known = {feature.name: feature for feature in features}
     intents: dict[str, Intent] = {}
     named: tuple[tuple[Intent, Iterable[str]], ...] = (("unwanted", unwanted), ("wanted", wanted))
     for intent, names in named:
         for name in (part.strip() for given in names for part in given.split(",") if part.strip()):
-            for feature in _meant(name, known):
+            for feature in _meant(name, known, f"--{intent}"):
                 known[feature.name] = feature
                 intents[feature.name] = intent
     return tuple(known.values()), intents
 
 
-def _meant(name: str, known: dict[str, Feature]) -> list[Feature]:
+def _meant(name: str, known: dict[str, Feature], where: str) -> list[Feature]:
     bare = name.strip("“”\"'「」")
     quoted = f"“{bare}”"
     if name in known or quoted in known:
@@ -52,11 +53,11 @@ def _meant(name: str, known: dict[str, Feature]) -> list[Feature]:
         return family
     if bare == name and name.isascii() and " " not in name:  # a word of code, not of prose
         names = [*known, *{feature.family for feature in known.values()}]
-        raise UnknownName("feature or family", name, names, fix=f"'\"{name}\"' if it is a phrase")
-    return [phrase_feature(bare)]
+        raise UnknownName("feature or family", name, names, where=where, fix=f"'\"{name}\"' if it is a phrase")
+    return [phrase_feature(bare, where)]
 
 
-def phrase_feature(phrase: str) -> Feature:
+def phrase_feature(phrase: str, where: str | None = None) -> Feature:
     """A feature for a phrase the user wrote down: declared, not mined, so it is tested on all of the data.
 
     Raises:
@@ -65,5 +66,5 @@ def phrase_feature(phrase: str) -> Feature:
     text = pl.select(canonical(pl.lit(phrase))).item()
     words = tuple(word for word in text.split() if word not in (START, END))
     if not words:
-        raise InputError(f"no word in {phrase!r}", expected="a phrase with letters or digits")
+        raise InputError(f"no word in {phrase!r}", where=where, expected="a phrase with letters or digits")
     return replace(as_feature(Phrase(words, 0, 0, (words,)), None), about="A phrase you named.")

@@ -144,19 +144,21 @@ def _typed(frame: pl.DataFrame, column: str, name: str) -> pl.Series | None:
     return values.alias(name) if values.null_count() < len(values) else None
 
 
-def numbers(column: pl.Series) -> pl.Series:
+def numbers(column: pl.Series, below: float = LARGEST) -> pl.Series:
     """A column as numbers, null where it holds none: NaN, infinities and what would become one when summed included."""
     values = column.cast(pl.Float64, strict=False)
-    return values.to_frame("v").select(pl.when(pl.col("v").abs() < LARGEST).then("v")).to_series().alias(column.name)
+    return values.to_frame("v").select(pl.when(pl.col("v").abs() < below).then("v")).to_series().alias(column.name)
 
 
 def untouched(frame: pl.DataFrame, taken: Iterable[str]) -> pl.DataFrame:
-    """The scalar columns whose names are free, numbers written as text (CSV) as numbers."""
+    """The scalar columns whose names are free, numbers written as text (CSV) as numbers, all of them finite."""
     kept = [name for name, dtype in frame.schema.items() if name not in set(taken) and not dtype.is_nested()]
     return pl.DataFrame([_number_or_same(frame[name]) for name in kept])
 
 
 def _number_or_same(column: pl.Series) -> pl.Series:
+    if column.dtype.is_float():
+        return numbers(column)
     if column.dtype != pl.String:
         return column
     values = numbers(column)

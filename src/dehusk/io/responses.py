@@ -13,10 +13,10 @@ import polars as pl
 from dehusk.core.errors import InputError, UnknownName
 from dehusk.core.messages import Text, say
 from dehusk.core.run import InputRecord
-from dehusk.core.tables import Checks, Responses
+from dehusk.core.tables import ResponseChecks, Responses
 from dehusk.io.atomic import encode
 from dehusk.io.checks import check_responses
-from dehusk.io.columns import numbers, prepared, renamed, untouched
+from dehusk.io.columns import LARGEST, numbers, prepared, renamed, untouched
 from dehusk.io.files import guard_os, read_raw
 from dehusk.io.layouts.messages import before_reply, is_messages, is_text, plain, reply
 from dehusk.io.layouts.reading import PROMPT_KEYS, are_conversations, prompt_of
@@ -37,7 +37,7 @@ class LoadedResponses:
     """Responses of all stages, what was noticed row by row, and a record a source."""
 
     responses: Responses
-    checks: Checks
+    checks: ResponseChecks
     records: tuple[InputRecord, ...]
 
 
@@ -76,7 +76,8 @@ def read_responses(
     frame = frame.filter(pl.col("stage").is_in(order))
     found = check_responses(frame, frame["damaged"])
     empty = found.filter(pl.col("check") == "empty")["at"].unique().implode()
-    checks = Checks(found.select("row", "check", "side", kept=~pl.col("at").is_in(empty)))
+    noticed = found.select("row", "check", "side", kept=~pl.col("at").is_in(empty))
+    checks = ResponseChecks(noticed.hstack(frame[found["at"]].select("response_id", "stage", "group")))
     usable = frame.drop("damaged").with_row_index("at").filter(~pl.col("at").is_in(empty)).drop("at")
     if not usable.height:
         raise InputError("every response is empty", where=sources[0][1], expected="responses with text")
@@ -108,14 +109,15 @@ def _read_source(
     """The canonical table of one source, and its record."""
     folder = Path(path).expanduser()
     raw = guard_os(lambda: read_dump(folder) if is_dump(folder) else read_raw(path), folder)
-    frame = prepared(renamed(raw.frame, columns, path), path, raw.opaque).with_row_index("row", 1)
+    frame = prepared(renamed(raw.frame, columns, path), path, raw.opaque)
+    frame = frame.drop("row", strict=False).with_row_index("row", 1)
     frame = placed(lambda: _unrolled(frame), path)
     table = placed(lambda: _texts(frame, path), path)
     dump = raw.kind == "rollouts" or (
         "step" in frame.columns and bool({"advantage", "advantages", "gts"} & {*frame.columns})
     )
     score, notes = _score(frame, dump)
-    step = _numbers(frame, "step")
+    step = _numbers(frame, "step", below=2.0**53)
     stage_of, note = _stage(frame, stage, step if dump else None, path)
     identity = pl.format("{}-{}.{}", pl.lit(number), "row", pl.col("at") + 1)
     known = [score.alias("score")] if score is not None else []
@@ -177,7 +179,7 @@ def _texts(frame: pl.DataFrame, path: str) -> pl.DataFrame:
         near = [match for answer in ANSWERS[:4] for match in get_close_matches(answer, frame.columns, n=1, cutoff=0.6)]
         fix = f"--map response={near[0]}" if near else "--map response=COLUMN"
         if {"chosen", "rejected"} <= {*frame.columns}:
-            fix = f"--pairs {path}"
+            fix = f"--pairs {path}, or --map response=chosen"
         raise InputError(f"no response in columns {shown}", where=path, expected=" or ".join(ANSWERS[:4]), fix=fix)
     prompt = prompt_of(frame)
     asked = plain(prompt, frame.schema[prompt]) if prompt and prompt != name else pl.lit("")
@@ -208,11 +210,11 @@ def _score(frame: pl.DataFrame, dump: bool) -> tuple[pl.Series | None, list[Text
     return numbers(total), [say(note, columns=", ".join(names))]
 
 
-def _numbers(frame: pl.DataFrame, name: str) -> pl.Series | None:
+def _numbers(frame: pl.DataFrame, name: str, below: float = LARGEST) -> pl.Series | None:
     """A column as numbers; None where it is not there or holds none."""
     if name not in frame.columns or frame.schema[name].is_nested():
         return None
-    values = numbers(frame[name])
+    values = numbers(frame[name], below)
     return values if values.null_count() < len(values) else None
 
 

@@ -14,7 +14,9 @@ _PERCENT = frozenset({"presence", "share", "rate", "probability", "accuracy", "f
 _SIGNED = frozenset({"difference", "shift", "change", "lift", "gain", "sd", "log", "odds", "nats", "excess"})
 _HALF = frozenset({"auc", "accuracy", "pairs", "win"})  # a rule that guesses is right half the time
 # Probes whose estimates are differences in the unit of the feature, so that the unit alone does not say so.
-_CHANGES = frozenset({"data.catchphrases", "policy.amplification", "policy.diversity", "policy.provenance"})
+_CHANGES = frozenset(
+    {"data.catchphrases", "policy.amplification", "policy.diversity", "policy.hygiene", "policy.provenance"}
+)
 
 
 def one_line(text: str, longest: int = 400) -> str:

@@ -1,9 +1,14 @@
 """`policy.provenance`: the path of what grew, from the labels to the last stage."""
 
+import gc
+from weakref import ref
+
 import numpy as np
 import pytest
 from stage_tables import feature, measures, pairs, responses
 
+from dehusk.probes.policy.amplification import amplification
+from dehusk.probes.policy.comparison import Comparison
 from dehusk.probes.policy.provenance import provenance
 
 RATES = {"sft": 0.11, "rl": 0.34}
@@ -70,3 +75,31 @@ def test_interval_of_the_preference_covers_what_was_planted():
         (found,), _ = run(seed, rejected=0.2, chosen=0.3, n=400, g=200)
         covered.append(found.estimate.low <= 0.1 <= found.estimate.high)
     assert np.mean(covered) >= 0.90
+
+
+def test_what_amplification_computed_is_not_computed_again(monkeypatch):
+    g = 40
+    stage, has = np.repeat(["sft", "rl"], g), np.repeat([0.0, 1.0], g)
+    table, seen = responses(stage, np.tile(np.arange(g), 2), ["x"] * stage.size), []
+    sides = {"chosen": {"f": np.ones(g)}, "rejected": {"f": np.zeros(g)}}
+    measured = measures({"f": has}, [feature("f", family="phrase")], **sides)
+    plain = Comparison.changes
+    monkeypatch.setattr(Comparison, "changes", lambda *asked: seen.append(asked) or plain(*asked))
+    (grown,) = amplification(table, measured)
+    (path,) = provenance(table, pairs(np.arange(g)), measured)
+    assert len(seen) == 1
+    assert grown.feature == path.feature
+    other = measures({"f": 1 - has}, [feature("f", family="phrase")], **sides)
+    assert list(provenance(table, pairs(np.arange(g)), other)) == []  # other measures of the same answers
+    assert list(provenance(table, pairs(np.arange(g)), measured, q=1e-30)) == []  # another rate
+    assert len(seen) == 3
+
+
+def test_nothing_is_kept_longer_than_its_table():
+    g = 20
+    table = responses(np.repeat(["sft", "rl"], g), np.tile(np.arange(g), 2), ["x"] * 2 * g)
+    list(amplification(table, measures({"f": np.repeat([0.0, 1.0], g)}, [feature("f", family="phrase")])))
+    gone = ref(table)
+    del table
+    gc.collect()
+    assert gone() is None

@@ -115,7 +115,9 @@ def bounded(difference: Floats) -> Floats:
 
 def weights_of(pairs: Pairs) -> Floats:
     """Weight of each pair, shape (n,)."""
-    return pairs.frame["weight"].to_numpy()
+    weights = pairs.frame["weight"].to_numpy()
+    shares: Floats = weights / weights.max(initial=0.0)  # their scale means nothing, and a huge one overflows
+    return shares
 
 
 def log_lengths(pairs: Pairs) -> Floats:

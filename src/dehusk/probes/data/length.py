@@ -85,7 +85,7 @@ def _readings(pairs: Pairs, difference: Floats, unit: str) -> Iterator[Reading]:
 def _share(pairs: Pairs, difference: Floats, rows: Ints) -> Estimate | None:
     margins = np.where(difference == 0, np.nan, difference)[:, None]
     shares = win_shares(margins, pairs.groups[rows], weights=weights_of(pairs)[rows])
-    if np.isnan(shares.value[0]):
+    if np.isnan(shares.low[0]):
         return None
     value, low, high, p = (float(array[0]) for array in shares[:4])
     method = "Wilson interval at the effective number of pairs"

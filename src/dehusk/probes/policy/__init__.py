@@ -1,5 +1,5 @@
-"""Probes on policy stages: what grew, what the reward paid for it, what diversity went, where it came from."""
+"""Probes on policy stages: what grew, what the reward paid for it, where it came from, what was lost, what broke."""
 
-from dehusk.probes.policy import amplification, diversity, gain, provenance
+from dehusk.probes.policy import amplification, diversity, gain, hygiene, provenance
 
-__all__ = ["amplification", "diversity", "gain", "provenance"]
+__all__ = ["amplification", "diversity", "gain", "hygiene", "provenance"]

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
+from weakref import WeakKeyDictionary, ref
 
 from dehusk.core.errors import NotEnoughData
 from dehusk.core.findings import Finding, Verdict
@@ -48,12 +49,25 @@ class Growth:
         return self.moved and self.comparable and self.change.raw.value > 0 and self.change.outgrows_length
 
 
+_KNOWN: WeakKeyDictionary[Responses, tuple[ref[Measures], float, list[Growth]]] = WeakKeyDictionary()
+
+
 def growths(comparison: Comparison, alpha: float) -> list[Growth]:
     """Every feature some answer has, first stage against last; declared and mined ones are two families of tests.
+
+    Two probes ask for it, so the answer is kept for as long as the tables are.
 
     Raises:
         NotEnoughData: when too few prompts were answered at both stages.
     """
+    known = _KNOWN.get(comparison.responses)
+    if known is None or known[0]() is not comparison.measures or known[1] != alpha:
+        known = ref(comparison.measures), alpha, _growths(comparison, alpha)
+        _KNOWN[comparison.responses] = known
+    return known[2]
+
+
+def _growths(comparison: Comparison, alpha: float) -> list[Growth]:
     stages = comparison.responses.stages
     reads = readings(comparison.responses, comparison.measures)
     flat = [reading for several in reads for reading in several]
