@@ -27,6 +27,7 @@ LARGEST = 1e100
 NUMERIC = ("margin", "chosen_score", "rejected_score", "weight")
 _ASIDE = " (as in the file)"
 _MESSAGES = r'^\s*\[\s*\{\s*"(?:role|from|content|value)"\s*:'
+_ONE_MESSAGE = r'(?s)^\s*\{\s*"(?:role|from)"\s*:\s*".*\}\s*$'
 _PYTHON_MESSAGES = r"^\s*\[\s*\{\s*'(?:role|content|from|value)'\s*:"
 
 
@@ -91,6 +92,9 @@ def prepared(frame: pl.DataFrame, where: str, opaque: Iterable[str] = ()) -> pl.
         if frame[name].str.contains(_PYTHON_MESSAGES).any():  # what pandas makes of lists in a CSV file
             what = f"column {name!r} holds Python lists as text"
             raise InputError(what, where=where, expected="JSON", fix="save the table as JSON Lines or Parquet")
+        if frame[name].null_count() < len(frame) and frame[name].str.contains(_ONE_MESSAGE).all():
+            frame = frame.with_columns(_decoded(frame[name], where, one=True))
+            continue
         like_messages = frame[name].str.contains(_MESSAGES)
         count, present = int(like_messages.sum()), len(frame) - frame[name].null_count()
         if not count:
@@ -109,11 +113,12 @@ def prepared(frame: pl.DataFrame, where: str, opaque: Iterable[str] = ()) -> pl.
     return frame
 
 
-def _decoded(texts: pl.Series, where: str) -> pl.Series:
-    """Message lists from their JSON text."""
+def _decoded(texts: pl.Series, where: str, *, one: bool = False) -> pl.Series:
+    """Message lists, or one message each, from their JSON text."""
     sharegpt = bool(texts.drop_nulls().head(1).str.contains(r'"from"\s*:').any())
+    message = SHAREGPT if sharegpt else OPENAI
     try:
-        return texts.str.json_decode(pl.List(SHAREGPT if sharegpt else OPENAI))
+        return texts.str.json_decode(message if one else pl.List(message))
     except pl.exceptions.PolarsError:
         raise InputError(
             f"column {texts.name!r} holds broken JSON", where=where, expected="a list of messages"

@@ -7,6 +7,7 @@ import hashlib
 import io
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -14,6 +15,7 @@ import polars as pl
 
 from dehusk.core.errors import InputError
 from dehusk.io.json_rows import MAX_COLUMNS, too_wide
+from dehusk.io.layouts.lists import LISTS, RANKS, SCORES
 
 T = TypeVar("T")
 
@@ -34,9 +36,19 @@ def read_csv(data: bytes, where: str, suffix: str) -> pl.DataFrame:
     if header.count(separator) >= MAX_COLUMNS:
         raise too_wide(header.count(separator) + 1, where)
     try:
-        return pl.read_csv(io.BytesIO(data), separator=separator, infer_schema=False)
+        return _with_lists(pl.read_csv(io.BytesIO(data), separator=separator, infer_schema=False))
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
         raise _explained(data, where, separator, error) from None
+
+
+def _with_lists(frame: pl.DataFrame) -> pl.DataFrame:
+    """The table with the lists of list-wise layouts, which CSV can hold only as JSON text, as lists."""
+    for name in {*LISTS, *SCORES, *RANKS} & {*frame.columns}:
+        texts = frame[name].drop_nulls()
+        if len(texts) and texts.str.contains(r"(?s)^\s*\[.*\]\s*$").all():
+            with suppress(pl.exceptions.PolarsError):
+                frame = frame.with_columns(frame[name].str.json_decode(infer_schema_length=None))
+    return frame
 
 
 def read_parquet(path: Path) -> pl.DataFrame:

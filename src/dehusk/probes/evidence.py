@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 import polars as pl
@@ -28,21 +29,25 @@ def attach(
     Returns:
         The findings with evidence ids, and the evidence, each text once.
     """
-    store: dict[str, Evidence] = {}
-    done = []
+    known = {feature.name for feature in measures.features}
     ratios = None if pairs is None else _length_ratios(pairs)
     lengths = None if responses is None else responses.frame["response"].str.len_chars().to_numpy().astype(np.float64)
+
+    @cache
+    def texts(stage: str, feature: str, direction: int) -> tuple[Evidence, ...]:
+        if stage == "data" and pairs is not None and ratios is not None:
+            return tuple(_from_pairs(feature, direction, pairs, measures, ratios))
+        if stage == "policy" and responses is not None and lengths is not None:
+            return tuple(_from_responses(feature, direction, responses, measures, lengths))
+        return ()
+
+    store: dict[str, Evidence] = {}
+    done = []
     for finding in findings:
-        known = finding.feature is not None and any(finding.feature == item.name for item in measures.features)
-        if finding.feature is None or not known or finding.estimate is None or finding.verdict == "pass":
-            done.append(finding)
-            continue
-        found: list[Evidence] = []
-        direction = 1 if finding.estimate.value >= finding.estimate.nothing else -1
-        if finding.stage == "data" and pairs is not None and ratios is not None:
-            found = list(_from_pairs(finding.feature, direction, pairs, measures, ratios))
-        elif finding.stage == "policy" and responses is not None and lengths is not None:
-            found = list(_from_responses(finding.feature, direction, responses, measures, lengths))
+        estimate = finding.estimate
+        found: tuple[Evidence, ...] = ()
+        if finding.feature in known and estimate is not None and finding.verdict != "pass":
+            found = texts(finding.stage, finding.feature, 1 if estimate.value >= estimate.nothing else -1)
         store.update((item.id, item) for item in found)
         done.append(replace(finding, evidence=tuple(item.id for item in found)))
     return done, list(store.values())
@@ -60,7 +65,9 @@ def _from_pairs(feature: str, direction: int, pairs: Pairs, measures: Measures, 
         for index in _telling(sign * difference, ratios):
             row = pairs.frame.row(index, named=True)
             fields = {name: str(row[name]) for name in ("prompt", "chosen", "rejected")}
-            yield _evidence(f"pairs:{row['pair_id']}:{feature}", role, row["row"], fields, measures, feature, None)
+            yield _evidence(
+                f"pairs:{row['pair_id']}:{feature}:{role}", role, row["row"], fields, measures, feature, None
+            )
 
 
 def _from_responses(
@@ -73,7 +80,7 @@ def _from_responses(
         for index in rows[_telling(values[rows], lengths[rows])].tolist():
             row = responses.frame.row(index, named=True)
             fields = {name: str(row[name]) for name in ("prompt", "response")}
-            key = f"responses:{row['response_id']}:{feature}"
+            key = f"responses:{row['response_id']}:{feature}:{role}"
             yield _evidence(key, role, row["row"], fields, measures, feature, stage)
 
 

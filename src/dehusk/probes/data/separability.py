@@ -34,7 +34,7 @@ ONE_WRITER = 0.80  # wins − losses of one model, as a share of the pairs: 90 %
 
 
 @probes.add("data.separability")
-def separability(pairs: Pairs, measures: Measures, rng: np.random.Generator, *, most: int = 3_000) -> Iterator[Finding]:
+def separability(pairs: Pairs, measures: Measures, rng: np.random.Generator, *, most: int = 2_000) -> Iterator[Finding]:
     """How well the label is predicted without reading for meaning: from features, from wording, from who wrote it.
 
     Every number is the share of held-out pairs whose chosen answer scores higher, ties half (the AUC within pairs);
