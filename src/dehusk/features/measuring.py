@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from types import MappingProxyType
 
 import numpy as np
@@ -16,7 +17,7 @@ from dehusk.features.views import LAYERS, held, spelled
 from dehusk.text.language import mainly_chinese
 
 CHINESE = "prompt/chinese"  # column that tells the language of a row
-BATCH = 10_000  # rows; word lists take ten times the memory of their text and are held for one batch only
+BATCH = 5_000  # rows; word lists take ten times the memory of their text and are held for one batch only
 
 
 def declared(lang: str | None = None) -> tuple[Feature, ...]:
@@ -89,8 +90,12 @@ def _where_meant(feature: Feature, expression: pl.Expr) -> pl.Expr:
 
 
 def _pass(frame: pl.DataFrame, side: str, features: tuple[Feature, ...]) -> pl.DataFrame:
-    batches = frame.select("prompt", side).iter_slices(BATCH) if frame.height else [frame]
-    return pl.concat([plan(batch.lazy(), side, features).collect(engine="streaming") for batch in batches])
+    """One side, a batch a thread: a frame in one chunk is one morsel to Polars, which would run on one core."""
+    batches = frame.select("prompt", side).iter_slices(BATCH) if frame.height else iter([frame])
+    with ThreadPoolExecutor(pl.thread_pool_size()) as pool:
+        return pl.concat(
+            list(pool.map(lambda batch: plan(batch.lazy(), side, features).collect(engine="streaming"), batches))
+        )
 
 
 def _feature(entry: Entry[Callable[..., pl.Expr]]) -> Feature:
