@@ -4,6 +4,7 @@ PYTHON ?= $(shell for name in python3 python3.14 python3.13 python3.12 python3.1
 	$$name -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$name && break; done)
 VENV := .venv
 BIN := $(VENV)/bin
+DATA ?=
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
 .PHONY: help demo test lint bench reproduce clean
@@ -27,8 +28,14 @@ lint: $(VENV)/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+# DATA is a folder of public releases (see benchmarks/real_data.py); what needs it is skipped without.
 bench: $(VENV)/.dev
-	@set -e; for script in $(wildcard benchmarks/*.py); do echo "== $$script"; $(BIN)/python $$script; done
+	$(BIN)/python benchmarks/mining.py --out benchmarks/results/mining.md
+	$(BIN)/python benchmarks/audit.py --out benchmarks/results/audit.md
+	@if [ -d "$(DATA)" ]; then set -x; \
+		$(BIN)/python benchmarks/features.py $(DATA)/preference/alpaca_eval_vs_davinci003.parquet chosen; \
+		$(BIN)/python benchmarks/real_data.py $(DATA) --out benchmarks/results/real_data.md; \
+	else echo "the benchmarks on real data need DATA=FOLDER"; fi
 
 reproduce: $(VENV)/.dev
 	@set -e; for script in $(wildcard src/dehusk/experiments/[a-z]*.py); do echo "== $$script"; $(BIN)/python $$script; done

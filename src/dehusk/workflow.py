@@ -18,7 +18,7 @@ from dehusk.core.errors import InputError, NotEnoughData
 from dehusk.core.findings import Audit, Finding, GlossaryEntry, Skipped
 from dehusk.core.kinds import Feature, feature_functions, layouts, probes
 from dehusk.core.messages import say
-from dehusk.core.options import AuditConfig, ConvertConfig, parse_map, parse_source
+from dehusk.core.options import AuditConfig, ConvertConfig, at_home, parse_map, parse_source
 from dehusk.core.run import InputRecord, RunRecord, stream
 from dehusk.core.tables import Bools, Checks, Measures, Pairs, ResponseChecks, Responses
 from dehusk.features.intents import declare
@@ -51,7 +51,7 @@ def read(config: AuditConfig) -> Inputs:
         raise InputError("nothing to audit", fix="--pairs FILE, or --responses NAME=FILE for two stages")
     columns, found = parse_map(config.map), Inputs()
     if config.pairs is not None:
-        loaded = read_pairs(config.pairs, columns=columns, layout=config.layout, lang=config.lang)
+        loaded = read_pairs(at_home(config.pairs), columns=columns, layout=config.layout, lang=config.lang)
         found = Inputs(pairs=loaded.pairs, checks=loaded.checks, records=(loaded.record,))
     if config.responses:
         sources = [parse_source(entry) for entry in config.responses]

@@ -17,7 +17,7 @@ from rich.table import Table
 from dehusk.core.errors import InputError
 from dehusk.core.findings import Audit, Finding
 from dehusk.core.messages import label, meaning, say
-from dehusk.core.options import AuditConfig, ConvertConfig, ListConfig, ValidateConfig
+from dehusk.core.options import AuditConfig, ConvertConfig, ListConfig, ValidateConfig, at_home
 from dehusk.io import write_atomic, write_table
 from dehusk.report import formats, to_html, to_markdown
 from dehusk.validation import Validation
@@ -72,7 +72,7 @@ def out_folder(given: str) -> Path:
     Raises:
         InputError: something on its path is a file, or nothing may be written there.
     """
-    folder = Path(given).expanduser()
+    folder = Path(at_home(given))
     there = next(place for place in (folder, *folder.absolute().parents) if place.exists())
     if not there.is_dir():
         raise InputError(f"cannot be made: {there} is a file", where=given, expected="a folder", fix="--out report")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Literal
 
 from dehusk.core.config import Config, FailOn, Format, Lang
@@ -157,6 +158,11 @@ def parse_map(entries: tuple[str, ...]) -> dict[str, str]:
     return found
 
 
+def at_home(path: str) -> str:
+    """The path with `~/` written out, which a shell leaves alone after an equals sign."""
+    return str(Path.home() / path[2:]) if path.startswith("~/") else path
+
+
 def parse_source(entry: str) -> tuple[str | None, str]:
     """Split `sft=answers.jsonl` into stage and path; a path alone has no stage.
 
@@ -166,5 +172,5 @@ def parse_source(entry: str) -> tuple[str | None, str]:
     name, equals, path = entry.partition("=")
     name, path = name.strip(), path.strip()
     if equals and name and "/" not in name and path:
-        return name, path
-    return None, entry
+        return name, at_home(path)
+    return None, at_home(entry)

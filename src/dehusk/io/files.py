@@ -23,7 +23,7 @@ import polars as pl
 from dehusk.core.errors import InputError
 from dehusk.core.tables import Ints
 from dehusk.io.json_rows import MAX_COLUMNS, Buffer, dump_row, read_json_lines, rows_of_document, too_wide
-from dehusk.io.tabular import FORMATS, read_arrow, read_csv, read_hub, read_parquet, read_saved
+from dehusk.io.tabular import FORMATS, is_plain, read_arrow, read_csv, read_hub, read_parquet, read_saved
 
 T = TypeVar("T")
 
@@ -68,7 +68,7 @@ def read_raw(path: str) -> RawTable:
     if path.startswith("hf://"):
         raw = RawTable(path, "hub", read_hub(path), "")
     else:
-        place = Path(path).expanduser()  # a shell leaves ~ alone after "="
+        place = Path(path)
         raw = guard_os(
             lambda: RawTable(path, "datasets", *read_saved(place)) if place.is_dir() else _read_file(place), place
         )
@@ -119,7 +119,7 @@ def _read_file(path: Path) -> RawTable:
         return RawTable(name, "arrow", read_arrow(path), sha256)
     suffixes = [suffix.lower() for suffix in path.suffixes if suffix.lower() not in (".gz", ".zst", ".zstd")]
     suffix = suffixes[-1] if suffixes else ""
-    on_disk = None if set("*?[") & set(name) else path  # polars would take such a name for a pattern of names
+    on_disk = path if is_plain(path) else None
     if head.startswith((_GZIP, _ZSTD)):
         data, on_disk = _inflated(data, name), None
     if data[:3] == _BOM:

@@ -107,7 +107,7 @@ def _read_source(
     number: int, stage: str | None, path: str, columns: Mapping[str, str], lang: str
 ) -> tuple[pl.DataFrame, InputRecord]:
     """The canonical table of one source, and its record."""
-    folder = Path(path).expanduser()
+    folder = Path(path)
     raw = guard_os(lambda: read_dump(folder) if is_dump(folder) else read_raw(path), folder)
     frame = prepared(renamed(raw.frame, columns, path), path, raw.opaque)
     frame = frame.drop("row", strict=False).with_row_index("row", 1)

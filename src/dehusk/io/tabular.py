@@ -14,6 +14,7 @@ from typing import TypeVar
 import polars as pl
 
 from dehusk.core.errors import InputError
+from dehusk.io.atomic import encode
 from dehusk.io.json_rows import MAX_COLUMNS, too_wide
 from dehusk.io.layouts.lists import LISTS, RANKS, SCORES
 
@@ -51,9 +52,15 @@ def _with_lists(frame: pl.DataFrame) -> pl.DataFrame:
     return frame
 
 
+def is_plain(path: Path) -> bool:
+    """Whether polars can open a file by its name: it takes some for patterns, and knows no bytes that are not UTF-8."""
+    name = str(path)
+    return not set("*?[") & set(name) and name == encode(name).decode()
+
+
 def read_parquet(path: Path) -> pl.DataFrame:
     """Read Parquet."""
-    return _guarded(lambda: pl.read_parquet(path, glob=False), str(path))
+    return _guarded(lambda: pl.read_parquet(path if is_plain(path) else path.read_bytes()), str(path))
 
 
 def read_arrow(path: Path) -> pl.DataFrame:

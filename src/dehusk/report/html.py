@@ -94,7 +94,7 @@ def _words(lang: str) -> dict[str, Any]:
         return say(f"report.{key}", **values).render(lang)
 
     def about(name: str, otherwise: str) -> str:
-        return words.get(f"features.{name}.about", otherwise)
+        return words.get(f"features.{name}.about") or wording.word_or_itself(otherwise, lang)
 
     return {
         "t": t,

@@ -26,6 +26,7 @@ ASIDE = {
     "split",
 }
 COMPLETIONS = ("completion", "response", "output", "answer")
+UP, DOWN = ("true", "1"), ("false", "0")
 THUMBS = ("label", "kto_tag", "desirable", "is_desirable", "thumbs_up", "is_good")
 
 
@@ -144,7 +145,7 @@ class Kto:
             pl.int_range(pl.len(), dtype=pl.Int64).alias("row"),
             prompt=asked,
             answer=reply(name, dtype),
-            good=pl.col(thumb).cast(pl.Float64, strict=False) > 0,
+            good=pl.col(thumb).cast(pl.String).str.to_lowercase().is_in(UP),
         ).with_columns(turn=pl.int_range(pl.len()).over("prompt", "good"))
         good, bad = rows.filter(pl.col("good")), rows.filter(~pl.col("good"))
         frame = (
@@ -186,7 +187,5 @@ def _thumb(raw: pl.DataFrame) -> str | None:
     name = first_of(raw, THUMBS)
     if name is None:
         return None
-    column = raw[name]
-    if column.dtype == pl.Boolean:
-        return name
-    return name if column.dtype.is_integer() and column.drop_nulls().is_in([0, 1]).all() else None
+    told = raw[name].dtype.is_integer() or raw[name].dtype in (pl.Boolean, pl.String)  # text in a CSV file
+    return name if told and raw[name].drop_nulls().cast(pl.String).str.to_lowercase().is_in(UP + DOWN).all() else None

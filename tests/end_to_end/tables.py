@@ -1,0 +1,46 @@
+"""Small tables of made-up words, with nothing in them but what is asked for."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Callable
+from pathlib import Path
+
+WORDS = ("rain", "road", "house", "river", "stone", "garden", "window", "letter", "market", "bridge", "winter", "water",
+         "summer", "morning", "evening", "table", "paper", "music", "story", "light", "forest", "village", "harbour",
+         "mountain", "kitchen", "engine", "bottle", "mirror", "carpet", "ladder")  # fmt: skip
+HAN = "天地人山水火木金土风云花草树石路桥门窗书画琴棋茶酒米面鱼鸟马牛羊春夏秋冬东西南北"
+FACES = "😀😁😂🤣😃😄😅😆"
+
+
+class Speaker:
+    """Sentences drawn from a seed."""
+
+    def __init__(self, seed: int = 0) -> None:
+        self.draw = random.Random(seed)
+
+    def english(self, words: int = 9) -> str:
+        return " ".join(self.draw.choices(WORDS, k=words)).capitalize() + "."
+
+    def chinese(self, characters: int = 12) -> str:
+        return "".join(self.draw.choices(HAN, k=characters)) + "。"
+
+    def emoji(self) -> str:
+        return "".join(self.draw.choices(FACES, k=4))
+
+    def letter(self) -> str:
+        return self.draw.choice("abcdefgh")
+
+
+def pairs(count: int, say: Callable[[], str], prompt: Callable[[int], str] = "question {}".format) -> list[dict]:
+    return [{"prompt": prompt(i), "chosen": say(), "rejected": say()} for i in range(count)]
+
+
+def answers(count: int, say: Callable[[], str], prompt: Callable[[int], str] = "question {}".format) -> list[dict]:
+    return [{"prompt": prompt(i), "response": say()} for i in range(count)]
+
+
+def write(path: Path, rows: list[dict]) -> Path:
+    path.write_text("\n".join(json.dumps(row, ensure_ascii=False) for row in rows), "utf-8")
+    return path
