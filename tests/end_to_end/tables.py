@@ -11,6 +11,7 @@ WORDS = ("rain", "road", "house", "river", "stone", "garden", "window", "letter"
          "summer", "morning", "evening", "table", "paper", "music", "story", "light", "forest", "village", "harbour",
          "mountain", "kitchen", "engine", "bottle", "mirror", "carpet", "ladder")  # fmt: skip
 HAN = "天地人山水火木金土风云花草树石路桥门窗书画琴棋茶酒米面鱼鸟马牛羊春夏秋冬东西南北"
+SYLLABLES = ("ba", "ke", "di", "mo", "ru", "sa", "te", "ni", "lo", "pu", "ga", "ve")
 FACES = "😀😁😂🤣😃😄😅😆"
 
 
@@ -25,6 +26,20 @@ class Speaker:
 
     def chinese(self, characters: int = 12) -> str:
         return "".join(self.draw.choices(HAN, k=characters)) + "。"
+
+    def prose(self, words: int = 40) -> str:
+        """A long text in which some words are common and most are rare, as in any language."""
+        said = [SYLLABLES[k % 12] + SYLLABLES[k // 12 % 12] + SYLLABLES[k // 144] for k in self.ranks(words, 1700)]
+        return " ".join(word + "." * (place % 9 == 8) for place, word in enumerate(said)) + "."
+
+    def chinese_prose(self, characters: int = 70) -> str:
+        """The same in Chinese characters."""
+        said = [chr(0x4E00 + 7 * k) for k in self.ranks(characters, 1700)]
+        return "".join(word + "。" * (place % 15 == 14) for place, word in enumerate(said)) + "。"
+
+    def ranks(self, count: int, most: int) -> list[int]:
+        """Ranks whose frequency falls off as in Zipf's law."""
+        return [int(most ** self.draw.random()) for _ in range(count)]
 
     def emoji(self) -> str:
         return "".join(self.draw.choices(FACES, k=4))

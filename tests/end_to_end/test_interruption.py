@@ -95,7 +95,7 @@ def test_ctrl_c_is_one_line_in_every_phase(pairs, tmp_path, place):
 def test_ctrl_c_at_any_moment(pairs, tmp_path):
     """Compiled code that is interrupted may come back with an error of its own; it must not become a traceback."""
     draw = random.Random(0)
-    for _ in range(5):
+    for _ in range(4):
         process = started(
             HELD.format(place="dehusk.workflow.read", seconds=0), "audit", "--pairs", pairs, "--out", tmp_path
         )
@@ -112,7 +112,7 @@ def test_ctrl_c_at_any_moment(pairs, tmp_path):
 @pytest.mark.parametrize("kill", [signal.SIGINT, signal.SIGKILL])
 def test_files_are_whole_whenever_the_writer_dies(tmp_path, kill):
     draw = random.Random(kill)
-    for _ in range(6):
+    for _ in range(5):
         process = started(WRITER, tmp_path)
         time.sleep(draw.uniform(0, 0.15))
         process.send_signal(kill)

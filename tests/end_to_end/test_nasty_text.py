@@ -22,7 +22,7 @@ from dehusk.features.templates import SLOT
 from dehusk.probes.evidence import spans_of
 from dehusk.workflow import run_audit
 
-FEW = settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
+FEW = settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
 TEXT = st.sampled_from(NASTY) | st.text(st.characters(), max_size=40)
 
 

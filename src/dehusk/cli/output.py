@@ -53,17 +53,18 @@ def watching(lang: str) -> Iterator[Watch]:
 
 def deliver(outcome: Outcome, config: AuditConfig) -> None:
     """Write the files of an audit, then print it in the format asked for."""
-    audit = outcome.audit
-    if config.out is not None:
-        folder = out_folder(config.out)
+    folder = None if config.out is None else out_folder(config.out)
+    if folder is not None:
         write_folder(outcome, folder, config.lang)
-        page = say("cli.written", page=str(folder / "report.html")).render(config.lang)
-        Console(stderr=True, soft_wrap=True, highlight=False, markup=False).print(page)
-    printed = formats[config.format].thing(audit, config.lang)
+    printed = formats[config.format].thing(outcome.audit, config.lang)
     if isinstance(printed, str):
         sys.stdout.write(printed if printed.endswith("\n") else printed + "\n")
     else:
         Console(soft_wrap=False).print(printed)
+    if folder is not None:  # last, where the eye is when the summary has scrolled by
+        sys.stdout.flush()
+        page = say("cli.written", page=str(folder / "report.html")).render(config.lang)
+        Console(stderr=True, soft_wrap=True, highlight=False, markup=False).print(page)
 
 
 def out_folder(given: str) -> Path:
