@@ -153,7 +153,7 @@ def permute(table: Pairs | Responses, rng: np.random.Generator) -> Pairs | Respo
     """Swap chosen and rejected in a random half of the pairs, or stage labels within prompts: nothing is true then."""
     if isinstance(table, Responses):
         order = pl.Series("order", rng.permutation(len(table)))
-        shuffled = pl.col("stage").sort_by(order).over("group")
+        shuffled = pl.col("stage").sort_by("order").over("group")
         return replace(table, frame=table.frame.with_columns(order).with_columns(shuffled).drop("order"))
     swap = pl.Series(rng.random(len(table)) < 0.5)
     frame = table.frame.with_columns(

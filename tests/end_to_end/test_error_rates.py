@@ -14,10 +14,10 @@ from tables import Speaker, pairs, write
 from dehusk.core.kinds import probes
 from dehusk.core.options import AuditConfig
 from dehusk.core.run import stream
-from dehusk.core.tables import Pairs
+from dehusk.core.tables import Pairs, Responses
 from dehusk.features.intents import phrase_feature
 from dehusk.features.measuring import measure
-from dehusk.io import read_pairs
+from dehusk.io import read_pairs, read_responses
 from dehusk.probes import trace
 from dehusk.validation import PHRASES, permute, plant
 from dehusk.workflow import Inputs, audit_tables, find_features, sampled
@@ -33,10 +33,11 @@ def sample(path: Path, rows: int) -> Pairs:
     return found
 
 
-def alarms(table: Pairs, seed: int) -> set[str]:
+def alarms(table: Pairs | Responses, seed: int) -> set[str]:
     """Kinds of features that an audit of permuted labels confirms; every one is false."""
     permuted = permute(table, stream(seed, "permute"))
-    audit = audit_tables(Inputs(pairs=permuted), AuditConfig(seed=seed)).audit
+    inputs = Inputs(pairs=permuted) if isinstance(permuted, Pairs) else Inputs(responses=permuted)
+    audit = audit_tables(inputs, AuditConfig(seed=seed)).audit
     mined = {entry.name for entry in audit.glossary if entry.mined}
     return {
         "mined" if finding.feature in mined else "declared"
@@ -45,7 +46,7 @@ def alarms(table: Pairs, seed: int) -> set[str]:
     }
 
 
-def check_rates(table: Pairs) -> None:
+def check_rates(table: Pairs | Responses) -> None:
     runs = [alarms(table, seed) for seed in range(RUNS)]
     for kind in ("mined", "declared"):
         assert sum(kind in run for run in runs) <= ALARMS, kind
@@ -54,11 +55,19 @@ def check_rates(table: Pairs) -> None:
 @pytest.fixture(autouse=True)
 def _only_what_counts(monkeypatch):
     """The probes that test features; the others take most of the time and raise no such alarm."""
-    monkeypatch.setattr("dehusk.workflow.probes", [probes["data.association"], probes["data.catchphrases"]])
+    names = ("data.association", "data.catchphrases", "policy.amplification")
+    monkeypatch.setattr("dehusk.workflow.probes", [probes[name] for name in names])
 
 
 def test_no_effect_in_the_demo_with_its_labels_permuted(demo):
     check_rates(sample(demo["pairs"], 240))
+
+
+def test_no_effect_between_stages_with_their_names_permuted(demo):
+    stages = [(name, str(demo[name])) for name in ("sft", "rl")]
+    found = sampled(Inputs(responses=read_responses(stages).responses), AuditConfig(sample=300)).responses
+    assert found is not None
+    check_rates(found)
 
 
 @pytest.mark.skipif(not REAL.exists(), reason="needs the real data in ../shared/data")

@@ -71,7 +71,7 @@ def read_responses(
         if name not in present:
             raise UnknownName("stage", name, present, where="--stages")
         if name in stages[:place]:
-            raise InputError(f"stage {name!r} twice", where="--stages", expected="each stage once")
+            raise InputError(f"stage {name!r} twice", where="--stages", expected="each once")
     order = tuple(stages) or tuple(present)
     frame = frame.filter(pl.col("stage").is_in(order))
     found = check_responses(frame, frame["damaged"])

@@ -35,18 +35,19 @@ def to_text(audit: Audit, lang: str = "en") -> RenderableType:
 
     first, *others = (Text(one_line(sentence.render(lang))) for sentence in three_sentences(audit))
     parts: list[RenderableType] = [first, *others]
+    more = "terminal.more" if audit.run.options.get("out") else "terminal.more_unwritten"
     view = trace_view(audit.trace, lang, _ROWS)
     if view.lines:
         parts += [title("trace.title"), _table(view, lang)]
         left = view.total - len(view.lines)
-        parts += [Text(t("terminal.more", count=left), style="dim")] if left else []
+        parts += [Text(t(more, count=left), style="dim")] if left else []
     told = worth_reading(audit, _FINDINGS)
     if told:
         parts.append(title("markdown.findings"))
         for finding, remedy in advised(told):
             parts += _finding(finding, remedy, lang)
         left = len(worth_reading(audit, len(audit.findings))) - len(told)
-        parts += [Text(t("terminal.more", count=left), style="dim")] if left else []
+        parts += [Text(t(more, count=left), style="dim")] if left else []
     if audit.skipped:
         parts.append(title("skipped.title"))
         parts += [
