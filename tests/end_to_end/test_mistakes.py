@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 import shlex
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 from tables import Speaker, answers, pairs, write
@@ -125,3 +129,30 @@ def test_a_tilde_after_an_equals_sign_is_the_home_folder(dehusk, folder, monkeyp
     assert ran.code == 0, ran.err
     assert (folder / "out" / "report.html").exists()
     assert not (folder / "~").exists()
+
+
+def process(*words, **named):
+    """`dehusk` with these words as a process of its own."""
+    return subprocess.run([sys.executable, "-m", "dehusk", *words], check=False, stderr=subprocess.PIPE, **named)
+
+
+def test_a_terminal_that_knows_ascii_only_gets_question_marks(folder):
+    words = ("audit", "--pairs", "prefs.jsonl", "--lang", "zh", "--format", "json", "--fail-on", "never")
+    done = process(*words, stdout=subprocess.PIPE, env={**os.environ, "PYTHONIOENCODING": "ascii"})
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert json.loads(done.stdout)["run"]["lang"] == "zh"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full, which refuses every byte")
+def test_output_that_cannot_be_written_is_one_line(folder):
+    with Path("/dev/full").open("wb") as full:
+        done = process("audit", "--pairs", "prefs.jsonl", "--format", "json", stdout=full)
+    assert done.returncode == 2
+    assert done.stderr.startswith(b"dehusk: cannot write: ") and done.stderr.count(b"\n") == 1
+
+
+@pytest.mark.skipif(not Path("/dev/stdin").exists(), reason="needs /dev/stdin")
+def test_a_pipe_is_one_line(folder):
+    done = process("audit", "--pairs", "/dev/stdin", input=b"{}")
+    assert done.returncode == 2
+    assert done.stderr == b"dehusk: /dev/stdin: a pipe; expected a file. Try: write it to a file first\n"

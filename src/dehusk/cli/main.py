@@ -7,6 +7,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import TextIOWrapper
 from pathlib import Path
 
 from cyclopts import App, CycloptsError, Parameter
@@ -23,10 +24,14 @@ INTERRUPTED = 130  # what a shell reports for ctrl-C
 def main(arguments: list[str] | None = None) -> None:
     """Entry point of the `dehusk` command."""
     given = sys.argv[1:] if arguments is None else arguments
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # a terminal that knows ASCII only gets question marks, not a traceback
+            stream.reconfigure(errors="replace")
     errors = Console(stderr=True, soft_wrap=True, highlight=False, markup=False)
     try:
         with _interruptible():
             code = run(given)
+            sys.stdout.flush()
     except DehuskError as error:
         errors.print(f"dehusk: {visible(str(error))}")
         code = error.exit_code
@@ -39,6 +44,9 @@ def main(arguments: list[str] | None = None) -> None:
     except BrokenPipeError:  # the reader of our output went away
         sys.stderr.close()
         code = 0
+    except OSError as error:  # a full disk behind standard output, say; files have errors of their own
+        errors.print(f"dehusk: cannot write: {visible(str(error))}")
+        code = InputError.exit_code
     sys.exit(code)
 
 

@@ -108,6 +108,8 @@ def _neighbours(folder: Path) -> list[str]:
 def _read_file(path: Path) -> RawTable:
     name = str(path)
     with path.open("rb") as file:
+        if not file.seekable():
+            raise InputError("a pipe", where=name, expected="a file", fix="write it to a file first")
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
         if file.tell() == 0:
             raise InputError("the file is empty", where=name, expected=FORMATS)
