@@ -3,66 +3,29 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from os import PathLike, fspath
 from typing import Any
 
 import numpy as np
-import polars as pl
 
 import dehusk.probes.data
 import dehusk.probes.policy  # noqa: F401 - importing a module adds its probes to the table
-from dehusk.core.errors import InputError, NotEnoughData
+from dehusk.core.errors import NotEnoughData
 from dehusk.core.findings import Audit, Finding, GlossaryEntry, Skipped
-from dehusk.core.kinds import Feature, feature_functions, layouts, probes
+from dehusk.core.kinds import Feature, NameTable, edits, feature_functions, layouts, probes, reward_models
 from dehusk.core.messages import say
-from dehusk.core.options import AuditConfig, ConvertConfig, at_home, parse_map, parse_source
-from dehusk.core.run import InputRecord, RunRecord, stream
-from dehusk.core.tables import Bools, Checks, Measures, Pairs, ResponseChecks, Responses
+from dehusk.core.options import AuditConfig, ConvertConfig, parse_map
+from dehusk.core.run import RunRecord, stream
+from dehusk.core.tables import Bools, Measures, Pairs, Responses
 from dehusk.features.intents import declare
 from dehusk.features.measuring import declared, measure
 from dehusk.features.mining import count_variants, mine
-from dehusk.io import read_pairs, read_responses, write_pairs
+from dehusk.inputs import Inputs, Watch, read, sampled, scored
+from dehusk.io import read_pairs, write_pairs
 from dehusk.probes import evidence, trace
-
-Watch = Callable[[str, int, int], None]  # (key of the step's name, steps done, steps in all)
-
-
-@dataclass(frozen=True)
-class Inputs:
-    """What an audit looks at; each part may be missing."""
-
-    pairs: Pairs | None = None
-    checks: Checks | None = None
-    responses: Responses | None = None
-    response_checks: ResponseChecks | None = None
-    records: tuple[InputRecord, ...] = ()
-
-
-def read(config: AuditConfig) -> Inputs:
-    """Read the files an audit names.
-
-    Raises:
-        InputError: nothing was named, or a file cannot be used.
-    """
-    if config.pairs is None and not config.responses:
-        raise InputError("nothing to audit", fix="--pairs FILE, or --responses NAME=FILE for two stages")
-    columns, found = parse_map(config.map), Inputs()
-    if config.pairs is not None:
-        loaded = read_pairs(at_home(config.pairs), columns=columns, layout=config.layout, lang=config.lang)
-        found = Inputs(pairs=loaded.pairs, checks=loaded.checks, records=(loaded.record,))
-    if config.responses:
-        sources = [parse_source(entry) for entry in config.responses]
-        answers = read_responses(sources, columns=columns, stages=config.stages, lang=config.lang)
-        found = replace(
-            found,
-            responses=answers.responses,
-            response_checks=answers.checks,
-            records=found.records + answers.records,
-        )
-    return found
 
 
 def audit(
@@ -111,23 +74,24 @@ def run_audit(config: AuditConfig, *, watch: Watch = lambda *_: None) -> Outcome
     Raises:
         InputError: the input cannot be used.
     """
-    watch("reading", 0, 5)
+    watch("reading", 0, 6)
     return audit_tables(read(config), config, watch=watch)
 
 
 def audit_tables(inputs: Inputs, config: AuditConfig, *, watch: Watch = lambda *_: None) -> Outcome:
     """Audit tables that are already in memory; see `run_audit`."""
     inputs = sampled(inputs, config)
-    watch("mining", 1, 5)
+    watch("mining", 1, 6)
     features, held_out = find_features(inputs, config.seed)
     features, intents = declare(features, unwanted=config.unwanted, wanted=config.wanted)
-    watch("measuring", 2, 5)
+    watch("measuring", 2, 6)
     measures = measure(features, pairs=inputs.pairs, responses=inputs.responses, held_out=held_out)
     measures = count_variants(measures, pairs=inputs.pairs, responses=inputs.responses)
-    watch("probing", 3, 5)
+    inputs = scored(inputs, watch)
+    watch("probing", 4, 6)
     findings, skipped = run_probes(inputs, measures, config)
     findings = [finding.judged(intents.get(finding.feature or "", "unstated")) for finding in findings]
-    watch("gathering", 4, 5)
+    watch("gathering", 5, 6)
     findings, proof = evidence.attach(findings, measures, pairs=inputs.pairs, responses=inputs.responses)
     found = Audit(
         run=RunRecord("audit", config.record(), config.seed, config.lang),
@@ -139,38 +103,6 @@ def audit_tables(inputs: Inputs, config: AuditConfig, *, watch: Watch = lambda *
         glossary=_glossary(features, findings),
     )
     return Outcome(found, inputs, measures)
-
-
-def sampled(inputs: Inputs, config: AuditConfig) -> Inputs:
-    """Keep whole prompts, chosen at random, until `config.sample` rows are reached."""
-    if config.sample is None:
-        return inputs
-    rng = stream(config.seed, "sample")
-    pairs, responses, checks, noticed = inputs.pairs, inputs.responses, inputs.checks, inputs.response_checks
-    if pairs is not None:
-        whole, pairs = len(pairs), Pairs(_some_prompts(pairs.frame, config.sample, rng))
-        checks = None if checks is None else _some_checks(checks, pairs, len(pairs) / max(whole, 1), rng)
-    if responses is not None:
-        responses = Responses(_some_prompts(responses.frame, config.sample, rng), responses.stages)
-    if responses is not None and noticed is not None:
-        noticed = ResponseChecks(noticed.frame.join(responses.frame, on="group", how="semi", maintain_order="left"))
-    return replace(inputs, pairs=pairs, responses=responses, checks=checks, response_checks=noticed)
-
-
-def _some_checks(checks: Checks, pairs: Pairs, share: float, rng: np.random.Generator) -> Checks:
-    """Checks of the rows that were kept, and of the same share of the rows that could not be read as pairs."""
-    lost = checks.frame.filter(~pl.col("kept"))["row"].unique().sort()
-    some = lost.filter(pl.Series(rng.random(len(lost)) < share, dtype=pl.Boolean))
-    rows = pl.concat([pairs.frame["row"], some]).unique()
-    return Checks(checks.frame.filter(pl.col("row").is_in(rows.implode())))
-
-
-def _some_prompts(frame: pl.DataFrame, rows: int, rng: np.random.Generator) -> pl.DataFrame:
-    sizes = (
-        frame.group_by("group").len().sort("group").sample(fraction=1.0, shuffle=True, seed=int(rng.integers(2**31)))
-    )
-    kept = sizes.filter(pl.col("len").cum_sum().shift(1, fill_value=0) < rows)
-    return frame.join(kept.select("group"), on="group", how="semi", maintain_order="left")
 
 
 def find_features(inputs: Inputs, seed: int) -> tuple[tuple[Feature, ...], Mapping[str, Bools]]:
@@ -203,10 +135,10 @@ def half_of_prompts(table: Pairs | Responses, rng: np.random.Generator) -> Bools
 
 def run_probes(inputs: Inputs, measures: Measures, config: AuditConfig) -> tuple[list[Finding], list[Skipped]]:
     """Hand every probe what it asks for by parameter name; name those that could not run."""
+    given_to_probes = {**vars(inputs), "reward_model": inputs.reward_model, "measures": measures}
     ready: dict[str, Any] = {
-        name: value for name, value in vars(inputs).items() if value is not None and name != "records"
+        name: value for name, value in given_to_probes.items() if value not in (None, ()) and name != "records"
     }
-    ready["measures"] = measures
     findings: list[Finding] = []
     skipped: list[Skipped] = []
     for probe in probes:
@@ -267,8 +199,12 @@ def convert(config: ConvertConfig) -> Conversion:
 
 
 def names(what: str) -> list[tuple[str, str, str]]:
-    """Name, meaning and kind of every feature, probe or layout."""
-    if what == "features":
-        return [(row.name, row.about, str(row.options["family"])) for row in feature_functions]
-    table = probes if what == "probes" else layouts
-    return [(row.name, row.about, "") for row in table]
+    """Name, meaning and kind of every entry of a table."""
+    tables: dict[str, NameTable[Any]] = {
+        "features": feature_functions,
+        "probes": probes,
+        "layouts": layouts,
+        "edits": edits,
+        "reward_models": reward_models,
+    }
+    return [(row.name, row.about, str(row.options.get("family", ""))) for row in tables[what]]

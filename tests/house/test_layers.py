@@ -10,7 +10,7 @@ ROWS = (
     {"core"},
     {"io", "text", "stats"},
     {"features", "rewards", "fit", "demo"},
-    {"probes", "repair"},
+    {"probes", "repair", "inputs"},
     {"workflow", "align", "report", "scale", "server"},
     {"validation"},  # runs whole audits over and over, so it stands on the workflow
     {"cli", "experiments"},

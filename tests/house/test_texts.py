@@ -7,7 +7,7 @@ import string
 from source import PACKAGE, modules
 
 import dehusk.workflow  # noqa: F401 - fills the tables
-from dehusk.core.kinds import feature_functions, layouts, probes
+from dehusk.core.kinds import edits, feature_functions, layouts, probes, reward_models
 from dehusk.core.messages import catalogue
 from dehusk.features import declared
 
@@ -65,7 +65,13 @@ def test_the_languages_have_the_same_keys():
 
 def translated_docstrings():
     """Keys that Chinese alone has: what a feature, layout or probe means is told in English by its docstring."""
-    tables = {"features": feature_functions, "layouts": layouts, "probes": probes}
+    tables = {
+        "features": feature_functions,
+        "layouts": layouts,
+        "probes": probes,
+        "edits": edits,
+        "reward_models": reward_models,
+    }
     return {f"{name}.{entry.name}.about" for name, table in tables.items() for entry in table}
 
 

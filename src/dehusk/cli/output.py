@@ -18,10 +18,11 @@ from dehusk.core.errors import InputError
 from dehusk.core.findings import Audit, Finding
 from dehusk.core.messages import label, meaning, say
 from dehusk.core.options import AuditConfig, ConvertConfig, ListConfig, ValidateConfig, at_home
+from dehusk.inputs import Watch
 from dehusk.io import write_atomic, write_table
 from dehusk.report import formats, to_html, to_markdown
 from dehusk.validation import Validation
-from dehusk.workflow import Conversion, Outcome, Watch, names
+from dehusk.workflow import Conversion, Outcome, names
 
 
 @contextmanager

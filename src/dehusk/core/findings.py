@@ -52,6 +52,23 @@ class Estimate:
 
 
 @dataclass(frozen=True)
+class Curve:
+    """A quantity along an axis, with its band: a dose-response, a best-of-n curve, a forecast.
+
+    Curves stand under `curves` in a finding's details; those of one finding with the same axis and unit are drawn
+    together. `low` and `high` are None where a point has no interval.
+    """
+
+    name: str  # what it is of: a word of the catalogue (`report.curve`), a feature or a model
+    axis: str  # "dose", "n", "nats", "share of the prompt", "step"
+    unit: str
+    x: tuple[float, ...]
+    value: tuple[float, ...]
+    low: tuple[float | None, ...]
+    high: tuple[float | None, ...]
+
+
+@dataclass(frozen=True)
 class Finding:
     """One thing a probe found about one feature (or about the whole input, when `feature` is None)."""
 
@@ -179,11 +196,14 @@ class Audit:
             ) from None
 
 
+_RECORDS = (Estimate, Curve, Finding, Skipped, Evidence, TraceRow, GlossaryEntry, RunRecord, InputRecord)
+
+
 def _plain(value: Any) -> Any:
     """Turn a value of the audit into JSON's own types."""
     if isinstance(value, Text):
         return {"text": value.render("en"), "key": value.key, "values": _plain(value.values)}
-    if isinstance(value, Estimate | Finding | Skipped | Evidence | TraceRow | GlossaryEntry | RunRecord | InputRecord):
+    if isinstance(value, _RECORDS):
         return {item.name: _plain(getattr(value, item.name)) for item in fields(value)}
     if isinstance(value, Mapping):
         return {str(key): _plain(item) for key, item in value.items()}
@@ -208,6 +228,9 @@ def _value(value: Any) -> Any:
             return _text(value)
         if "method" in value and "low" in value:
             return Estimate(**value)
+        if "axis" in value and "x" in value:
+            parts: dict[str, Any] = {name: tuple(row) if isinstance(row, list) else row for name, row in value.items()}
+            return Curve(**parts)
         return {name: _value(item) for name, item in value.items()}
     if isinstance(value, list):
         return [_value(item) for item in value]

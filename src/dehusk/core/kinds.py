@@ -7,12 +7,13 @@ Plug-ins outside this package use an entry-point group named after the table (`d
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import metadata
 from types import MappingProxyType
-from typing import Any, Generic, Literal, TypeVar
+from typing import Any, Generic, Literal, Protocol, TypeVar, runtime_checkable
 
+import numpy as np
 import polars as pl
 
 from dehusk.core.errors import UnknownName
@@ -44,6 +45,51 @@ class Feature:
     def mined(self) -> bool:
         """Whether the feature was found in the data at hand rather than declared beforehand."""
         return self.discovered is not None
+
+
+@runtime_checkable
+class RewardModel(Protocol):
+    """Anything that puts a number on an answer to a prompt; more is better."""
+
+    name: str
+
+    def score(self, prompts: Sequence[str], responses: Sequence[str]) -> np.ndarray[Any, np.dtype[np.float64]]:
+        """Score n answers, shape (n,).
+
+        Raises:
+            BackendError: the model did not answer.
+        """
+        ...
+
+
+def scores_new_texts(model: RewardModel) -> bool:
+    """Whether a model can score any text, or only looks up scores that someone already has (`closed`)."""
+    return not getattr(model, "closed", False)
+
+
+@runtime_checkable
+class TextScorer(RewardModel, Protocol):
+    """A reward model whose input text can be seen and changed: what the plumbing of a checkpoint is tested on."""
+
+    max_length: int | None  # tokens kept of a text
+    special_ids: Mapping[str, int | None]  # "bos", "eos", "pad" -> token id
+    notes: tuple[str, ...]  # what loading it said, e.g. names of weights that were missing
+
+    def render(self, prompts: Sequence[str], responses: Sequence[str]) -> list[str]:
+        """The texts that are scored: the chat template applied once."""
+        ...
+
+    def token_ids(self, text: str) -> list[int]:
+        """Tokens of a rendered text exactly as the model gets them, special ones included."""
+        ...
+
+    def score_texts(self, texts: Sequence[str]) -> np.ndarray[Any, np.dtype[np.float64]]:
+        """Score n rendered texts in one padded batch, shape (n,); nothing is cached."""
+        ...
+
+    def again(self) -> TextScorer:
+        """The same checkpoint loaded a second time."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -129,3 +175,7 @@ feature_functions: NameTable[Callable[..., pl.Expr]] = NameTable("feature")
 miners: NameTable[Callable[..., tuple[Feature, ...]]] = NameTable("miner")
 probes: NameTable[Callable[..., Any]] = NameTable("probe")
 layouts: NameTable[Any] = NameTable("layout")
+# (prompt, response, dose) -> the edited response, or None where the edit does not apply
+edits: NameTable[Callable[[str, str, int], str | None]] = NameTable("edit")
+# (what follows "scheme:", options) -> reward model
+reward_models: NameTable[Callable[..., Any]] = NameTable("reward_model")

