@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 import dehusk.probes.data
-import dehusk.probes.policy  # noqa: F401 - importing a module adds its probes to the table
+import dehusk.probes.policy
+import dehusk.probes.reward_model  # noqa: F401 - importing a module adds its probes to the table
 from dehusk.core.errors import NotEnoughData
 from dehusk.core.findings import Audit, Finding, GlossaryEntry, Skipped
 from dehusk.core.kinds import Feature, NameTable, edits, feature_functions, layouts, probes, reward_models
@@ -74,6 +75,7 @@ def run_audit(config: AuditConfig, *, watch: Watch = lambda *_: None) -> Outcome
     Raises:
         InputError: the input cannot be used.
     """
+    declare(declared(), unwanted=config.unwanted, wanted=config.wanted)  # a misspelt name need not wait for the mining
     watch("reading", 0, 6)
     return audit_tables(read(config), config, watch=watch)
 

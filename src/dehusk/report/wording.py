@@ -11,7 +11,7 @@ from dehusk.core.messages import catalogue, visible
 
 ABSENT = "—"
 _PERCENT = frozenset({"presence", "share", "rate", "probability", "accuracy", "fraction", "coverage"})
-_SIGNED = frozenset({"difference", "shift", "change", "lift", "gain", "sd", "log", "odds", "nats", "excess"})
+_SIGNED = frozenset({"difference", "gap", "correlation", "shift", "change", "lift", "gain", "sd", "log", "odds", "nats", "excess"})
 _HALF = frozenset({"auc", "accuracy", "pairs", "win"})  # a rule that guesses is right half the time
 # Probes whose estimates are differences in the unit of the feature, so that the unit alone does not say so.
 _CHANGES = frozenset(

@@ -1,0 +1,6 @@
+"""Lets the tests of the reward-model probes share the tables of the data probes' `factories.py`."""
+
+import sys
+from pathlib import Path
+
+sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1] / "data")]
