@@ -153,7 +153,7 @@ def run_probes(inputs: Inputs, measures: Measures, config: AuditConfig) -> tuple
             continue
         given = {name: ready[name] for name in asked - {"rng"}}
         given |= {"rng": stream(config.seed, probe.name)} if "rng" in asked else {}
-        given |= {"q": config.q} if "q" in parameters else {}
+        given |= {name: getattr(config, name) for name in ("q", "texts") if name in parameters}
         with _refusals(probe.name, skipped):
             findings.extend(probe.thing(**given))
     return findings, skipped

@@ -72,6 +72,8 @@ class AuditConfig(Scoring, Config):
     """False-discovery rate at which a finding counts as confirmed."""
     sample: int | None = None
     """Look at this many rows only, whole prompts, chosen at random."""
+    texts: int = 100
+    """Prompts on which a reward model scores edited answers and swapped prompts; more is slower and surer."""
     seed: int = 0
     """Seed of every random choice."""
 
@@ -87,6 +89,8 @@ class AuditConfig(Scoring, Config):
             raise InputError(f"q = {self.q}", where="--q", expected="a rate between 0 and 1", fix="--q 0.05")
         if self.sample is not None and self.sample < 1:
             raise InputError(f"sample = {self.sample}", where="--sample", expected="at least 1 row")
+        if self.texts < 1:
+            raise InputError(f"texts = {self.texts}", where="--texts", expected="at least 1 prompt")
 
 
 @dataclass(frozen=True, kw_only=True)
