@@ -73,6 +73,7 @@ class TextScorer(RewardModel, Protocol):
 
     max_length: int | None  # tokens kept of a text
     special_ids: Mapping[str, int | None]  # "bos", "eos", "pad" -> token id
+    special_texts: Mapping[str, str | None]  # the same as they are written in a rendered text
     notes: tuple[str, ...]  # what loading it said, e.g. names of weights that were missing
 
     def render(self, prompts: Sequence[str], responses: Sequence[str]) -> list[str]:
