@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from dehusk.core.errors import InputError
-from dehusk.core.findings import Audit, Estimate, Evidence, Finding, GlossaryEntry, Skipped, TraceRow
+from dehusk.core.findings import Audit, Curve, Estimate, Evidence, Finding, GlossaryEntry, Skipped, TraceRow
 from dehusk.core.messages import say
 from dehusk.core.run import InputRecord, RunRecord
 
@@ -51,6 +51,7 @@ def audit():
     details = {
         "adjusted": estimate(),
         "stages": [{"stage": "sft", "rate": np.float64(0.1)}],
+        "curves": [Curve("accuracy", "dose", "SD", (0.0, 1.0), (0.0, 0.3), (None, 0.2), (None, 0.4))],
         "why": say("core.no_reason"),
     }
     return Audit(

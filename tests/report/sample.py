@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Any
 
 from dehusk.core import messages
-from dehusk.core.findings import STAGES, Audit, Estimate, Evidence, Finding, GlossaryEntry, Skipped, TraceRow
+from dehusk.core.findings import STAGES, Audit, Curve, Estimate, Evidence, Finding, GlossaryEntry, Skipped, TraceRow
 from dehusk.core.messages import Text, say
 from dehusk.core.run import InputRecord, RunRecord
 
@@ -109,6 +109,14 @@ def estimate(value: float, half: float = 0.02, unit: str = "share", n: int = 805
     return Estimate(value, value - half, value + half, n, unit, method, p=0.0004 if abs(value) > half else 0.4)
 
 
+def _curve(name: str, axis: str, unit: str = "share") -> Curve:
+    """Eight points that rise, the first without an interval."""
+    x = tuple(float(2**place) for place in range(8))
+    value = tuple(0.04 + 0.02 * place for place in range(8))
+    low, high = (tuple(None if at == 0 else one + way for at, one in enumerate(value)) for way in (-0.015, 0.02))
+    return Curve(name, axis, unit, x, value, low, high)
+
+
 def _data() -> list[Finding]:
     unit = "win-rate shift"
     shifts = {"characters": 0.31, "lists": 0.154, "bold": 0.12, "hedges": -0.08, EN_PHRASE: 0.035, "emoji": 0.004}
@@ -147,7 +155,11 @@ def _data() -> list[Finding]:
         say("sample.auc", auc=0.91),
         "warn",
         estimate=Estimate(0.91, 0.9, 0.92, 20_000, "AUC", "five folds by prompt"),
-        details={"terms": [*terms, {"term": "sorry", "weight": -1.7}, {"term": "抱歉", "weight": -0.9}], "folds": 5},
+        details={
+            "curves": [_curve("accuracy", "n"), _curve("gold", "n"), _curve(EN_PHRASE, "step", "SD")],
+            "terms": [*terms, {"term": "sorry", "weight": -1.7}, {"term": "抱歉", "weight": -0.9}],
+            "folds": 5,
+        },
     )
     hygiene = Finding("data.hygiene", "data", say("sample.rows", count=124), "inform", details={"rows": [4, 17, 4217]})
     return [*found, separable, hygiene]
@@ -203,10 +215,17 @@ def _hostile() -> list[Finding]:
             "nested": {"deep": {"deeper": {"estimate": estimate(0.1), IMAGE: [LONG, None, True]}}},
             "empty": {},
             "numbers": list(range(40)),
+            "curves": [_curve(SCRIPT, IMAGE), Curve(LONG, "n", "share", (1.0,), (math.nan,), (None,), (None,))],
         },
         evidence=("hostile", "no such evidence"),
     )
-    odd: dict[str, Any] = {"stages": "not a list", "terms": [{"term": None}], "adjusted": "later", "length_matched": 3}
+    odd: dict[str, Any] = {
+        "stages": "not a list",
+        "curves": [],
+        "terms": [{"term": None}],
+        "adjusted": "later",
+        "length_matched": 3,
+    }
     plug_in = Finding("mine.own", SCRIPT, say("sample.hostile", thing=IMAGE), "warn", details=odd)
     return [bad, plug_in]
 

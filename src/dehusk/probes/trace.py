@@ -10,6 +10,12 @@ from dehusk.core.messages import Text, say
 # Which probe fills which cell, and under which names its readings stand in the finding's details.
 SOURCES: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "data": (("data.catchphrases", "data.association"), ("adjusted", "length_conditional")),
+    "reward_model": (
+        ("reward_model.counterfactual", "reward_model.association"),
+        ("net_of_length", "length_conditional"),
+    ),
+    "selection": (("selection.best_of_n",), ("length_matched",)),
+    "forecast": (("forecast.amplification",), ("length_matched", "log_odds")),
     "policy": (("policy.amplification",), ("length_matched", "log_odds")),
 }
 ASIDE = ("longer_wins", "turned", "too_rare")  # readings of data.association that are not a row's own number

@@ -15,7 +15,12 @@ from dehusk.report.details import StagePoint, second_reading
 from dehusk.report.wording import finite, is_change, reference_of
 
 FOREST_ROWS = 24
-SECOND = ("length_matched", "length_conditional", "adjusted")  # readings that may be drawn beside the first
+SECOND = (
+    "length_matched",
+    "length_conditional",
+    "net_of_length",
+    "adjusted",
+)  # readings that may be drawn beside the first
 CHART_TOP, CHART_BOTTOM = 18.0, 92.0  # pixels between which a stage chart is drawn
 
 

@@ -1,9 +1,9 @@
 """What a finding carries beside its estimate, sorted into what the page knows how to draw.
 
 Conventional keys of `Finding.details`: `subset` (a string) or `part` (`{"column", "level"}`), `stages` (a list of
-`{"stage", "rate" or "mean", "low", "high"}`), `terms` (a list of `{"term", "weight"}`) and second readings
-(`length_matched`, `adjusted`, …: estimates). A list of records becomes a small table; every other key is shown by its
-readable name. No shape of a value is an error.
+`{"stage", "rate" or "mean", "low", "high"}`), `terms` (a list of `{"term", "weight"}`), `curves` (a list of `Curve`)
+and second readings (`length_matched`, `adjusted`, …: estimates). A list of records becomes a small table; every other
+key is shown by its readable name. No shape of a value is an error.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from numbers import Real
 from typing import Any
 
-from dehusk.core.findings import Estimate, Finding
+from dehusk.core.findings import Curve, Estimate, Finding
 from dehusk.core.messages import Text, label
 from dehusk.report.wording import ABSENT, finite, interval, is_change, number, word, word_or_itself
 
 # What is seen at once, in this order; the rest is behind a click.
-_FIRST = ("length_matched", "length_conditional", "adjusted", "variants", "position")
+_FIRST = ("length_matched", "length_conditional", "net_of_length", "adjusted", "variants", "position")
 _UNSHOWN = frozenset({"reading", "measure", "subset", "part"})  # told by the sentence and the heading
 _FEATURES = frozenset({"features", "collinear_with"})  # keys whose strings are names of features
 _MOST = 20  # items of one list or mapping that are shown
@@ -70,6 +70,7 @@ class Details:
     rest: Facts
     stages: tuple[StagePoint, ...]
     terms: tuple[Term, ...]
+    curves: tuple[Curve, ...]
     sheets: tuple[Sheet, ...]
 
 
@@ -77,13 +78,19 @@ def details_of(finding: Finding, lang: str) -> Details:
     """Sort the details of a finding."""
     stages = _stages(finding.details.get("stages"))
     terms = _terms(finding.details.get("terms"))
-    drawn = _UNSHOWN | ({"stages"} if stages else set()) | ({"terms"} if terms else set())
+    curves = _curves(finding.details.get("curves"))
+    drawn = (
+        _UNSHOWN
+        | ({"curves"} if curves else set())
+        | ({"stages"} if stages else set())
+        | ({"terms"} if terms else set())
+    )
     named = {str(key): value for key, value in finding.details.items() if key not in drawn}
     tabular = {key: rows for key, value in named.items() if (rows := _rows(value))}
     first = {key: named[key] for key in _FIRST if key in named and key not in tabular}
     rest = {key: value for key, value in named.items() if key not in first and key not in tabular}
     sheets = tuple(_sheet(key, rows, finding, lang) for key, rows in tabular.items())
-    return Details(_facts(first, lang), _facts(rest, lang), stages, terms, sheets)
+    return Details(_facts(first, lang), _facts(rest, lang), stages, terms, curves, sheets)
 
 
 def _facts(named: Mapping[str, Any], lang: str) -> Facts:
@@ -137,6 +144,11 @@ def _terms(value: Any) -> tuple[Term, ...]:
         for entry, weight in zip(rows, weights, strict=True)
         if weight is not None
     )
+
+
+def _curves(value: Any) -> tuple[Curve, ...]:
+    listed = value if isinstance(value, Sequence) and not isinstance(value, str | bytes) else ()
+    return tuple(one for one in listed if isinstance(one, Curve))
 
 
 def _rows(value: Any) -> list[Mapping[str, Any]]:

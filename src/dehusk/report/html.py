@@ -19,9 +19,10 @@ from dehusk.core.findings import STAGES, VERDICTS, Audit, Evidence, Finding
 from dehusk.core.messages import Text, catalogue, clause, label, say, visible
 from dehusk.report import wording
 from dehusk.report.charts import FOREST_ROWS, forests, stage_chart
+from dehusk.report.curves import curve_charts
 from dehusk.report.details import details_of
 from dehusk.report.excerpts import excerpts
-from dehusk.report.story import SERIOUS, by_stage, ranked, subject, three_sentences
+from dehusk.report.story import SERIOUS, by_stage, ranked, skipped_by_need, subject, three_sentences
 from dehusk.report.trace_view import trace_view
 
 MOST_BYTES = 1_000_000
@@ -81,6 +82,7 @@ def _page(audit: Audit, lang: str, budget: Budget) -> str:
             evidence=Shelf(audit.evidence),
             verdicts=VERDICTS[::-1],
             pipeline=STAGES,
+            skipped=skipped_by_need(audit.skipped),
             **_words(lang),
         )
     )
@@ -106,6 +108,7 @@ def _words(lang: str) -> dict[str, Any]:
         "label": lambda name: wording.one_line(label(name, lang), _NAME),
         "probe_title": lambda name: wording.probe_title(name, lang),
         "probe_reading": lambda name: wording.probe_reading(name, lang),
+        "curve_name": lambda name: wording.curve_name(name, lang),
         "subject": lambda finding: wording.one_line(subject(finding, lang), _NAME),
         "details_of": lambda finding: details_of(finding, lang),
     }
@@ -175,6 +178,7 @@ def _environment() -> Environment:
         excerpts=excerpts,
         forests=forests,
         stage_chart=stage_chart,
+        curve_charts=curve_charts,
         forest_rows=FOREST_ROWS,
         one_line=wording.one_line,
         tick=wording.tick,

@@ -6,7 +6,7 @@ import re
 
 from dehusk.core.findings import Audit, Finding
 from dehusk.core.messages import Text, label, say
-from dehusk.report.story import advised, subject, three_sentences, worth_reading
+from dehusk.report.story import advised, skipped_by_need, subject, three_sentences, worth_reading
 from dehusk.report.trace_view import TraceCell, TraceView, trace_view
 from dehusk.report.wording import ABSENT, chance, interval, is_change, number, one_line, probe_title, word
 
@@ -38,7 +38,10 @@ def to_markdown(audit: Audit, lang: str = "en") -> str:
         left = len(worth_reading(audit, len(audit.findings))) - len(told)
         parts += [t("markdown.more", count=left)] if left else []
     if audit.skipped:
-        lines = (f"- {escaped(probe_title(one.probe, lang))}: {_said(one.needs, lang)}" for one in audit.skipped)
+        lines = (
+            f"- {escaped('; '.join(probe_title(name, lang) for name in probes))}: {_said(needs, lang)}"
+            for needs, probes in skipped_by_need(audit.skipped)
+        )
         parts += [f"### {t('skipped.title')}", "\n".join(lines)]
     return "\n\n".join(parts) + "\n"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
-from dehusk.core.findings import STAGES, VERDICTS, Audit, Finding, Verdict
+from dehusk.core.findings import STAGES, VERDICTS, Audit, Finding, Skipped, Verdict
 from dehusk.core.messages import Text, label, say
 from dehusk.report.wording import finite, is_change, probe_title, reference_of
 
@@ -85,6 +85,14 @@ def by_stage(findings: Iterable[Finding]) -> dict[str, dict[str, list[Finding]]]
     for finding in sorted(findings, key=lambda one: known.get(one.stage, len(known))):
         grouped.setdefault(finding.stage, {}).setdefault(finding.probe, []).append(finding)
     return {stage: {name: ranked(found) for name, found in probes.items()} for stage, probes in grouped.items()}
+
+
+def skipped_by_need(skipped: Iterable[Skipped]) -> list[tuple[Text, list[str]]]:
+    """What is missing, and the probes that would need it: one line a need instead of one a probe."""
+    needs: dict[str, tuple[Text, list[str]]] = {}
+    for one in skipped:
+        needs.setdefault(one.needs.render(), (one.needs, []))[1].append(one.probe)
+    return list(needs.values())
 
 
 def subject(finding: Finding, lang: str) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from rich import box
 from rich.console import Group, RenderableType
 from rich.padding import Padding
@@ -11,12 +13,14 @@ from rich.text import Text
 from dehusk.core.findings import Audit, Finding
 from dehusk.core.messages import Text as Message
 from dehusk.core.messages import label, say
-from dehusk.report.story import advised, subject, three_sentences, worth_reading
+from dehusk.report.charts import SECOND
+from dehusk.report.story import advised, skipped_by_need, subject, three_sentences, worth_reading
 from dehusk.report.trace_view import TraceCell, TraceView, trace_view
 from dehusk.report.wording import ABSENT, chance, decided, interval, is_change, number, one_line, probe_title, word
 
 _ROWS = 15
 _FINDINGS = 8
+_ROOMY = 3  # stages beside which there is room for a second reading
 _STYLES = {"fail": "bold red", "warn": "bold yellow", "inform": "blue", "pass": "green"}
 
 
@@ -50,12 +54,9 @@ def to_text(audit: Audit, lang: str = "en") -> RenderableType:
         parts += [Text(t(more, count=left), style="dim")] if left else []
     if audit.skipped:
         parts.append(title("skipped.title"))
-        parts += [
-            _indented(
-                Text.assemble((one_line(probe_title(one.probe, lang)), "bold"), "  ", one_line(one.needs.render(lang)))
-            )
-            for one in audit.skipped
-        ]
+        for needs, probes in skipped_by_need(audit.skipped):
+            titles = "; ".join(one_line(probe_title(name, lang)) for name in probes)
+            parts.append(_indented(Text.assemble((one_line(needs.render(lang)), "bold"), "  ", titles)))
     return Group(*parts)
 
 
@@ -80,24 +81,42 @@ def _indented(line: Text, by: int = 2) -> RenderableType:
 
 
 def _table(view: TraceView, lang: str) -> RenderableType:
-
+    """One column a stage that has numbers; with few of them, what is left at equal length stands beside each."""
+    stages = list(dict.fromkeys(column.stage for column in view.numbered))
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
     table.add_column(say("report.trace.feature").render(lang), overflow="fold", min_width=12)
-    for column in view.numbered:
-        reading = word("detail", column.reading or "", lang)
-        table.add_column(f"{word('stage', column.stage, lang)}\n{reading}", justify="right")
+    at_equal_length = say("report.terminal.at_equal_length").render(lang) if len(stages) <= _ROOMY else ""
+    for stage in stages:
+        head = word("stage", stage, lang)
+        table.add_column(f"{head}\n{at_equal_length}" if at_equal_length else head, justify="right", overflow="fold")
     table.add_column(say("report.trace.verdict").render(lang), no_wrap=True)
     for line in view.lines:
-        cells = (_cell(cell) for cell, column in zip(line.cells, view.columns, strict=True) if column.reading)
+        found = {(column.stage, column.reading): cell for column, cell in zip(view.columns, line.cells, strict=True)}
+        cells = [_cell(found, stage, second=bool(at_equal_length)) for stage in stages]
         verdict = Text(word("verdict", line.row.verdict, lang), style=_STYLES[line.row.verdict])
         table.add_row(Text(one_line(label(line.row.feature, lang), 60)), *cells, verdict)
     return table
 
 
-def _cell(cell: TraceCell) -> Text:
-
-    estimate = cell.estimate
-    if estimate is None:
+def _cell(found: Mapping[tuple[str, str | None], TraceCell], stage: str, *, second: bool) -> Text:
+    """The raw number, dim where its interval holds "nothing", and in brackets the one at equal length."""
+    raw = found.get((stage, "raw"))
+    if raw is None or raw.estimate is None:
         return Text(ABSENT, style="dim")
-    said = number(estimate.value, estimate.unit, signed=cell.signed)
-    return Text(said, style="" if decided(estimate, signed=cell.signed) else "dim", no_wrap=True)
+    said = Text(_number(raw), style=_weight(raw), no_wrap=True)
+    other = next((found[stage, name] for name in SECOND if _known(found.get((stage, name)))), None)
+    if second and other is not None:
+        said.append(f" ({_number(other).removesuffix(' pp').removesuffix('%')})", style=_weight(other))
+    return said
+
+
+def _number(cell: TraceCell) -> str:
+    return number(cell.estimate.value, cell.estimate.unit, signed=cell.signed) if cell.estimate else ABSENT
+
+
+def _weight(cell: TraceCell) -> str:
+    return "" if cell.estimate and decided(cell.estimate, signed=cell.signed) else "dim"
+
+
+def _known(cell: TraceCell | None) -> bool:
+    return cell is not None and cell.estimate is not None

@@ -10,7 +10,7 @@ from dehusk.core.messages import Text, say
 from dehusk.report.wording import reference_of
 
 # The readings a trace has room for, in the order they are shown; the others are told with the finding.
-READINGS = ("raw", "adjusted", "length_conditional", "length_matched")
+READINGS = ("raw", "adjusted", "length_conditional", "length_matched", "net_of_length")
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,13 @@ import re
 from numbers import Real
 
 from dehusk.core.findings import Estimate, Finding
-from dehusk.core.messages import catalogue, visible
+from dehusk.core.messages import catalogue, label, visible
 
 ABSENT = "—"
 _PERCENT = frozenset({"presence", "share", "rate", "probability", "accuracy", "fraction", "coverage"})
-_SIGNED = frozenset({"difference", "gap", "correlation", "shift", "change", "lift", "gain", "sd", "log", "odds", "nats", "excess"})
+_SIGNED = frozenset(
+    {"difference", "gap", "correlation", "shift", "change", "lift", "gain", "sd", "log", "odds", "nats", "excess"}
+)
 _HALF = frozenset({"auc", "accuracy", "pairs", "win"})  # a rule that guesses is right half the time
 # Probes whose estimates are differences in the unit of the feature, so that the unit alone does not say so.
 _CHANGES = frozenset(
@@ -138,6 +140,11 @@ def word(area: str, name: str, lang: str) -> str:
     ('fail', 'my own key')
     """
     return catalogue(lang).get(f"report.{area}.{name}", name.replace("_", " "))
+
+
+def curve_name(name: str, lang: str) -> str:
+    """What a curve is of: the report's word for it, a feature's label, or a model's own name."""
+    return catalogue(lang).get(f"report.curve.{name}") or label(name, lang)
 
 
 def word_or_itself(value: str, lang: str) -> str:
