@@ -73,5 +73,6 @@ def test_csv_has_nested_values_as_json_text(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["t.xlsx", "t", "t.parquet.gz"])
 def test_unknown_suffix(name: str, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"expected \.parquet, \.jsonl"):
+    with pytest.raises(InputError, match=r"expected \.parquet, \.jsonl") as caught:
         write_table(tmp_path / name, NESTED)
+    assert ("Dataset.from_parquet" in str(caught.value)) == (name == "t")  # what `save_to_disk` would have been for

@@ -71,6 +71,13 @@ def test_unusable_rows_are_left_out_counted_and_said(tmp_path: Path) -> None:
     assert "跳过 2 行：回答为空。" in chinese
 
 
+@pytest.mark.parametrize(
+    "end", ["I look forward to it.\n\nBest regards,", "The answers are these.\n4. b\n5. a", "It is done (see\nabove)"]
+)
+def test_what_only_looks_cut_off(end: str, tmp_path: Path) -> None:
+    assert found(load(tmp_path, (PROMPT, f"{GOOD} {end}", OTHER))) == set()
+
+
 def test_duplicates_and_contradictions(tmp_path: Path) -> None:
     loaded = load(tmp_path, (PROMPT, GOOD, OTHER), (PROMPT, GOOD, OTHER), (PROMPT, OTHER, GOOD), ("else", OTHER, GOOD))
     assert found(loaded) == {

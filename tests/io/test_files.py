@@ -67,6 +67,7 @@ READABLE = {
     "a.csv": flat_csv(),
     "bom.csv": b"\xef\xbb\xbf" + flat_csv(),
     "semicolons.csv": flat_csv(";"),
+    "bars.csv": flat_csv("|"),
     "a.tsv": flat_csv("\t"),
     "a.csv.gz": gzip.compress(flat_csv()),
     "a.parquet": parquet(),
@@ -141,9 +142,27 @@ def test_folder_saved_by_datasets(tmp_path: Path) -> None:
     save_dataset(tmp_path / "all" / "train")
     loaded = read_pairs(str(tmp_path / "all" / "train"))
     assert loaded.pairs.frame["prompt"].to_list() == ["a", "你好"]
-    (tmp_path / "all" / "dataset_dict.json").write_text('{"splits": ["train"]}')
-    with pytest.raises(InputError, match=r"several splits: train\. Try: .*all/train"):
+    index = tmp_path / "all" / "dataset_dict.json"
+    index.write_text('{"splits": ["train"]}')
+    whole = read_pairs(str(tmp_path / "all"))
+    assert whole.pairs.frame.equals(loaded.pairs.frame)
+    index.write_text('{"splits": ["train", "alpha"]}')
+    with pytest.raises(InputError, match=r"several splits: train, alpha; expected one of them\. Try: .*all/train"):
         read_pairs(str(tmp_path / "all"))
+    index.write_text('["train"]')
+    with pytest.raises(InputError, match=r"broken dataset_dict\.json; expected a folder saved by datasets"):
+        read_pairs(str(tmp_path / "all"))
+    with pytest.raises(
+        InputError, match=r"a folder or a file without a suffix; .* Try: .*/out\.parquet, which `datasets`"
+    ):
+        write_pairs(tmp_path / "out", loaded.pairs, loaded.origin)
+
+
+def test_a_folder_with_tables_in_it_names_one(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "train-00000-of-00001.parquet").write_bytes(parquet())
+    with pytest.raises(InputError, match=r"a folder; .* Try: .*/data/train-00000-of-00001\.parquet"):
+        read_pairs(str(tmp_path))
 
 
 def test_half_surrogates_become_replacement_characters_and_are_counted(tmp_path: Path) -> None:
@@ -209,6 +228,45 @@ WRONG: dict[str, tuple[bytes, str]] = {
         b"chosen,rejected\n\"[{'role': 'user', 'content': 'x'}]\",\"[{'role': 'user', 'content': 'y'}]\"\n",
         r"column 'chosen' holds Python lists as text; .* Try: save the table as JSON Lines or Parquet",
     ),
+    "turns.csv": (
+        b'prompt,response_a\n"[""one"",""two""]","[""x""]"\n',
+        r"column 'prompt' holds lists of turns as JSON text",
+    ),
+    "twice.csv": (b"prompt,chosen,chosen,rejected\n1,2,3,4\n", r"row 1: two columns 'chosen'; expected each name once"),
+    "open_quote.csv": (
+        b'prompt,chosen,rejected\na,b,c\nd,"e,f\ng,h,i\n',
+        r"row 3: broken CSV: .*; expected quotes that",
+    ),
+    "lfs.parquet": (
+        b"version https://git-lfs.github.com/spec/v1\noid sha256:ab\n",
+        r"a Git LFS pointer.* Try: git lfs pull",
+    ),
+    "page.jsonl": (b"\n<!DOCTYPE html><html>", r"a web page; .* Try: download the file itself"),
+    "columns.json": (
+        b'{"prompt": ["p", "q"], "chosen": ["a", "b"]}',
+        r"columns instead of rows; .* Try: df\.to_json\(",
+    ),
+    "pandas.json": (b'{"prompt": {"0": "p"}, "chosen": {"0": "a"}}', r"columns instead of rows; .* Try: df\.to_json\("),
+    "bare_lists.jsonl": (
+        b'{"prompt": "p", "chosen": ["a"], "rejected": []}\n' * 2,
+        r"'chosen' is a list of text; expected text",
+    ),
+    "undecided.jsonl": (
+        b'{"prompt": "p", "response_a": "x", "response_b": "y"}',
+        r"two answers \(response_a, response_b\) and no column that says which one won; .* Try: --map label=COLUMN",
+    ),
+    "odd_label.jsonl": (
+        b'{"prompt": "p", "response_a": "x", "response_b": "y", "winner": "Q"}',
+        r"label 'Q' in column 'winner'; expected response_a or response_b",
+    ),
+    "swift_typo.jsonl": (
+        b'{"text": "q", "response": "x", "rejected_response": "y"}',
+        r"chosen=response,rejected=rejected_resp",
+    ),
+    "other_names.jsonl": (
+        b'{"winning_response": "x", "response_k": "y"}',
+        r"--map chosen=winning_response,rejected=response_k",
+    ),
     "ragged.csv": (b"prompt,chosen,rejected\n1,2,3\n1,2,3,4\n", r"row 3: 4 fields; expected 3 fields"),
     "cut.jsonl.gz": (gzip.compress(JSONL * 50)[:-12], r"damaged archive"),
     "cut.jsonl.zst": (zstandard.compress(JSONL * 5_000)[:-12], r"damaged archive"),
@@ -217,7 +275,7 @@ WRONG: dict[str, tuple[bytes, str]] = {
     "typo.jsonl": (PAIR.replace("chosen", "chossen").encode(), r"no column 'chosen' in .* Try: --map chosen=chossen"),
     "renamed.jsonl": (b'{"question": "q", "win": "a", "lose": "b"}', r"Try: --map chosen=win,rejected=lose"),
     "unrelated.jsonl": (b'{"x": 1, "y": 2}', r"no known layout in columns x, y; .* Try: dehusk list layouts"),
-    "typed.jsonl": (b'{"prompt": "p", "chosen": 3, "rejected": 4}', r"column 'chosen' is Int64; expected text or"),
+    "typed.jsonl": (b'{"prompt": "p", "chosen": 3, "rejected": 4}', r"column 'chosen' is a number; expected text or"),
     "mixed.jsonl": (
         PAIR.encode() * 3 + b'{"prompt": "p", "chosen": [{"role": "user", "content": "x"}], "rejected": "b"}\n',
         r"row 4: column 'chosen' holds messages in some rows and text in others",

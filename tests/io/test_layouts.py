@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from pathlib import Path
 from typing import Any
@@ -88,6 +89,21 @@ SAMPLES: dict[str, list[Row]] = {
     ],
     "ms-swift": [{"messages": chat(p, c), "rejected_response": r} for p, c, r in ALL],
     "ms-swift-messages": [{"messages": chat(p, c), "rejected_messages": chat(p, r)} for p, c, r in ALL],
+    "ms-swift-query": [
+        {
+            "query": row["instruction"],
+            "response": c,
+            "rejected_response": r,
+            "system": row["system"],
+            "history": row["history"],
+        }
+        for row, (_, c, r) in zip(map(alpaca, (p for p, _, _ in ALL)), ALL, strict=True)
+    ],
+    "helpsteer2": [
+        {"prompt": p, "response": text, "helpfulness": score, "correctness": 3, "verbosity": 4 - score}
+        for p, c, r in ALL
+        for text, score in ((r, 1), (c, 4))
+    ],
     "helpsteer": [
         dict(zip(("response_1", "response_2"), swapped(n, c, r), strict=True))
         | {"prompt": p, "preference_strength": 2 if n % 2 else -2}
@@ -175,6 +191,25 @@ def test_parquet_round_trip_keeps_the_table(name: str, tmp_path: Path) -> None:
     write_pairs(out, loaded.pairs, loaded.origin)
     assert pl.read_parquet(out).equals(table)
     assert pl.read_parquet(out).schema == table.schema
+
+
+def test_csv_round_trip_keeps_the_values(name: str, tmp_path: Path) -> None:
+    def cell(value: Any) -> str:
+        return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+    file, out = tmp_path / "pairs.csv", tmp_path / "out.csv"
+    rows = [{"id": "007", **row, "maybe": "1.0"} for row in SAMPLES[name]]
+    with file.open("w", encoding="utf-8", newline="") as text:
+        table = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
+        table.writeheader()
+        table.writerows({key: cell(value) for key, value in row.items()} for row in rows)
+    loaded = read_pairs(str(file))
+    assert loaded.record.layout == name
+    assert texts(loaded.pairs) == list(ALL)
+    write_pairs(out, loaded.pairs, loaded.origin)
+    assert list(csv.reader(out.read_text("utf-8").splitlines(True))) == list(
+        csv.reader(file.read_text("utf-8").splitlines(True))
+    )
 
 
 def test_left_out_pairs_take_their_rows_with_them(name: str, tmp_path: Path) -> None:

@@ -159,6 +159,153 @@ def test_list_wise_is_pruned_and_says_what_stays_implied(tmp_path: Path) -> None
     assert json.loads(out.read_text()) == rows[0]
 
 
+def test_nan_decides_nothing(tmp_path: Path) -> None:
+    nan, file = float("nan"), tmp_path / "pairs.parquet"
+    two_answers = {"prompt": ["p", "q"], "response_1": ["x", "x"], "response_2": ["y", "y"]}
+    tables = [
+        {**two_answers, "preference_strength": [nan, -1.0]},
+        {**two_answers, "label": [nan, 1.0]},
+        {"prompt": ["p", "q"], "responses": [["x", "y"]] * 2, "scores": [[1.0, nan], [2.0, 1.0]]},
+        {"prompt": ["p", "p", "q", "q"], "response": ["x", "y"] * 2, "helpfulness": [1.0, nan, 2.0, 1.0]},
+    ]
+    for table in tables:
+        pl.DataFrame(table).write_parquet(file)
+        assert read_pairs(str(file)).pairs.frame.select("prompt", "chosen").rows() == [("q", "x")]
+    scored = {"prompt": ["p"], "chosen": ["x"], "rejected": ["y"], "score_chosen": [nan], "score_rejected": [1.0]}
+    pl.DataFrame(scored).write_parquet(file)
+    assert read_pairs(str(file)).pairs.frame["chosen_score"].to_list() == [None]
+
+
+def test_best_first_lists_are_said(tmp_path: Path) -> None:
+    loaded = load(tmp_path, [{"instruction": "p", "input": "", "output": ["best", "middle", "worst"]}])
+    assert loaded.pairs.frame.select("chosen", "rejected").rows()[0] == ("best", "middle")
+    assert "The answers in output were taken to stand best first" in " ".join(loaded.record.notes)
+
+
+def rated(prompt: str, *scores: tuple[float | None, float | None]) -> list[Row]:
+    names = ("helpfulness", "correctness")
+    return [
+        {"prompt": prompt, "response": f"{prompt}{place}", "verbosity": place, **dict(zip(names, both, strict=True))}
+        for place, both in enumerate(scores)
+    ]
+
+
+RATED = [*rated("a", (4, 1), (2, 3)), *rated("b", (3, 0), (3, 4)), *rated("c", (0, 2), (1, 2)), *rated("d", (4, 4))]
+
+
+def test_helpsteer2_pairs_the_two_rows_of_a_prompt(tmp_path: Path) -> None:
+    loaded = load(tmp_path, RATED)
+    assert loaded.record.layout == "helpsteer2"
+    assert loaded.pairs.frame.select("pair_id", "chosen", "rejected", "margin", "chosen_score").rows() == [
+        ("p1-2", "a0", "a1", 2.0, 4.0),
+        ("p6-5", "c1", "c0", 1.0, 1.0),
+    ]
+    assert loaded.pairs.frame["chosen_verbosity"].to_list() == [0.0, 1.0]  # of the chosen answer, not of the first
+    assert loaded.pairs.frame["rejected_correctness"].to_list() == [3.0, 2.0]
+    lost = loaded.checks.frame.filter(~pl.col("kept")).select("row", "check").rows()
+    assert lost == [(3, "tie"), (4, "tie"), (7, "unpaired")]
+    notes = " ".join(loaded.record.notes)
+    assert "the one with the higher helpfulness is chosen" in notes
+    assert "2 rows left out: no preference" in notes and "1 rows left out: no other answer" in notes
+
+
+def test_helpsteer2_lets_another_rating_decide(tmp_path: Path) -> None:
+    loaded = load(tmp_path, RATED, columns={"score": "correctness"})
+    assert loaded.pairs.frame.select("chosen", "rejected").rows() == [("a1", "a0"), ("b1", "b0")]
+    assert loaded.pairs.frame["chosen_helpfulness"].to_list() == [2.0, 3.0]
+    out = tmp_path / "out.jsonl"
+    write_pairs(out, loaded.pairs, loaded.origin)
+    assert [json.loads(line) for line in out.read_text().splitlines()] == RATED[:4]
+    write_pairs(out, loaded.pairs, loaded.origin, layout="trl-explicit")
+    row = json.loads(out.read_text().splitlines()[0])
+    assert (row["chosen"], row["chosen_helpfulness"], row["rejected_helpfulness"]) == ("a1", 2.0, 4.0)
+    assert not {"helpfulness", "correctness", "response"} & {*row}  # they were of one answer
+
+
+def test_helpsteer2_does_not_need_its_rows_side_by_side(tmp_path: Path) -> None:
+    def pairs(rows: list[Row]) -> set[tuple[Any, ...]]:
+        return set(load(tmp_path, rows).pairs.frame.select("prompt", "chosen", "rejected", "margin").rows())
+
+    assert pairs(RATED) == pairs(RATED[::2] + RATED[1::2]) == pairs(RATED[::-1])
+    higher = [{**row, "helpfulness": row["helpfulness"] * 2 + 7} for row in RATED]
+    assert {row[:3] for row in pairs(higher)} == {row[:3] for row in pairs(RATED)}
+
+
+def test_helpsteer2_with_nothing_to_compare(tmp_path: Path) -> None:
+    rows = [*rated("a", (1, 1)), *rated("b", (2, 1), (2, 0)), *rated("c", (None, 1), (3, 1))]
+    with pytest.raises(InputError, match=r"no prompt has two answers of different helpfulness; expected two rows"):
+        load(tmp_path, rows)
+
+
+def test_arena_conversations_hold_the_prompt(tmp_path: Path) -> None:
+    def talk(*said: str) -> list[Row]:
+        return [{"role": ("user", "assistant")[n % 2], "content": text} for n, text in enumerate(said)]
+
+    rows = [
+        {"conversation_a": talk("q", "first"), "conversation_b": talk("q", "second"), "winner": "model_b"},
+        {
+            "conversation_a": talk("q", "x", "r", "one"),
+            "conversation_b": talk("q", "y", "r", "two"),
+            "winner": "model_a",
+        },
+    ]
+    loaded = load(tmp_path, rows)
+    assert loaded.pairs.frame.select("prompt", "chosen", "rejected").rows() == [
+        ("q", "second", "first"),
+        ("Human: q\n\nAssistant: x\n\nHuman: r", "one", "two"),
+    ]
+    out = tmp_path / "out.jsonl"
+    write_pairs(out, loaded.pairs, loaded.origin)
+    assert [json.loads(line) for line in out.read_text().splitlines()] == rows
+    write_pairs(out, Pairs(loaded.pairs.frame.with_columns(chosen=pl.lit("new"))), loaded.origin)
+    again = read_pairs(str(out))
+    assert again.pairs.frame["prompt"].to_list() == loaded.pairs.frame["prompt"].to_list()
+    assert again.pairs.frame["chosen"].to_list() == ["new", "new"]
+    assert "prompt" not in out.read_text()
+
+
+def test_swift_reads_sharegpt_conversations_too(tmp_path: Path) -> None:
+    talk = [{"from": "human", "value": "q"}, {"from": "gpt", "value": "good"}]
+    loaded = load(tmp_path, [{"conversations": talk, "rejected_response": "bad"}])
+    assert loaded.record.layout == "ms-swift"
+    assert loaded.pairs.frame.select("prompt", "chosen", "rejected").rows() == [("q", "good", "bad")]
+    out = tmp_path / "out.jsonl"
+    write_pairs(out, Pairs(loaded.pairs.frame.with_columns(chosen=pl.lit("better"))), loaded.origin)
+    assert json.loads(out.read_text())["conversations"] == [talk[0], {"from": "gpt", "value": "better"}]
+
+
+def test_shp_s_prompt_is_its_history(tmp_path: Path) -> None:
+    row = {"history": "q", "human_ref_A": "x", "human_ref_B": "y", "labels": 0}
+    assert load(tmp_path, [row]).pairs.frame.select("prompt", "chosen").rows() == [("q", "y")]
+
+
+def test_a_label_that_never_names_one_of_the_answers_is_said(tmp_path: Path) -> None:
+    for values in (["b", "b", "tie"], [2, 2, 0]):
+        notes = " ".join(load(tmp_path, two("response_a", "response_b", "label", values)).record.notes)
+        assert "means that response_b won; response_a never wins." in notes
+
+
+def test_texts_without_a_prompt_get_no_prompt_column(tmp_path: Path) -> None:
+    loaded = load(tmp_path, [{"text_a": "x", "text_b": "y", "preferred_text": "text_a"}])
+    out = tmp_path / "out.jsonl"
+    write_pairs(out, Pairs(loaded.pairs.frame.with_columns(chosen=pl.lit("z"))), loaded.origin)
+    assert json.loads(out.read_text()) == {"text_a": "z", "text_b": "y", "preferred_text": "text_a"}
+
+
+def test_language_is_that_of_the_question(tmp_path: Path) -> None:
+    system = "You are a helpful assistant. " * 20
+    rows = [
+        {"messages": [{"role": "system", "content": system}, {"role": "user", "content": "为什么天空是蓝色的？"},
+                      {"role": "assistant", "content": "因为散射。"}], "rejected_response": "不知道。"},
+    ]  # fmt: skip
+    assert load(tmp_path, rows).pairs.frame["lang"].to_list() == ["zh"]
+    steer = {"context": "Please write a loop", "response1": "for", "response2": "while", "overall_preference": 1}
+    found = load(
+        tmp_path, [{**steer, "language": name} for name in ("python", "javascript_typescript", "english", "de")]
+    )
+    assert found.pairs.frame["lang"].to_list() == ["en", "en", "en", "de"]  # HelpSteer3 names what the code is in
+
+
 def test_per_model_winner_beats_each_of_the_others(tmp_path: Path) -> None:
     rows = [
         {"prompt": "p", "gpt": "G", "claude": "C", "llama": "L", "winner": "claude"},

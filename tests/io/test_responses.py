@@ -37,12 +37,27 @@ def test_one_file_a_stage(tmp_path: Path) -> None:
 def test_stage_column_order_and_choice(tmp_path: Path) -> None:
     rows = [{"prompt": "p", "response": f"from {name}", "generator": name} for name in ("rl", "sft", "other")]
     file = jsonl(tmp_path / "all.jsonl", rows)
-    assert read_responses([(None, file)]).responses.stages == ("rl", "sft", "other")
+    assert read_responses([(None, file)]).responses.stages == ("sft", "rl", "other")  # nobody trains RL first
     chosen = read_responses([(None, file)], stages=("sft", "rl")).responses
     assert chosen.stages == ("sft", "rl")
     assert sorted(chosen.frame["response"]) == ["from rl", "from sft"]
     with pytest.raises(UnknownName, match="unknown stage 'stf'; did you mean sft"):
         read_responses([(None, file)], stages=("stf", "rl"))
+
+
+def test_files_named_by_the_user_keep_their_order(tmp_path: Path) -> None:
+    files = [jsonl(tmp_path / f"{name}.jsonl", [{"prompt": "p", "response": name}]) for name in ("dpo", "sft")]
+    assert read_responses([("dpo", files[0]), ("sft", files[1])]).responses.stages == ("dpo", "sft")
+
+
+def test_numbered_stages_go_by_their_number(tmp_path: Path) -> None:
+    def order(*names: str) -> tuple[str, ...]:
+        rows = [{"prompt": "p", "response": name, "checkpoint": name} for name in names]
+        return read_responses([(None, jsonl(tmp_path / "x.jsonl", rows))]).responses.stages
+
+    assert order("ckpt-10", "ckpt-9", "ckpt-100") == ("ckpt-9", "ckpt-10", "ckpt-100")
+    assert order("b-2", "a-1") == ("b-2", "a-1")  # two things: as met
+    assert order("ppo", "SFT", "base", "dpo") == ("base", "SFT", "ppo", "dpo")
 
 
 def test_mapping_picks_the_stage_column(tmp_path: Path) -> None:
@@ -66,8 +81,10 @@ def test_several_samples_a_prompt(tmp_path: Path) -> None:
 
 def test_messages(tmp_path: Path) -> None:
     chat = [{"role": "user", "content": "p"}, {"role": "assistant", "content": "a"}]
-    frame = read_responses([("s", jsonl(tmp_path / "x.jsonl", [{"messages": chat}]))]).responses.frame
-    assert frame.select("prompt", "response").rows() == [("p", "a")]
+    shared = [{"from": "human", "value": "p"}, {"from": "gpt", "value": "a"}]
+    for row in ({"messages": chat}, {"conversations": shared}, {"response": chat}, {"prompt": "p", "predict": "a"}):
+        frame = read_responses([("s", jsonl(tmp_path / "x.jsonl", [row]))]).responses.frame
+        assert frame.select("prompt", "response").rows() == [("p", "a")]
 
 
 def trl_dump(folder: Path) -> None:
@@ -94,8 +111,10 @@ def test_trl_dump(tmp_path: Path) -> None:
     assert loaded.responses.stages == ("step 5", "step 10")
     assert frame.select("prompt", "response", "step", "score").rows()[0] == ("q0", "step 5 answer 0", 5, 1.5)
     notes = " ".join(loaded.records[0].notes)
-    assert "Rollouts of 2 steps (5 to 10)" in notes
+    assert "Rollouts of 2 steps, from 5 to 10." in notes
     assert "sum of format_reward, accuracy_reward" in notes
+    whole = read_responses([(None, str(tmp_path))])  # the output folder of the run
+    assert whole.responses.frame.equals(loaded.responses.frame)
     named = read_responses([("rl", str(tmp_path / "completions"))]).responses
     assert named.stages == ("rl",)
     assert named.frame["step"].to_list() == [5, 5, 10, 10]
@@ -151,6 +170,8 @@ def test_one_line_for_what_is_not_responses(tmp_path: Path) -> None:
     file = jsonl(tmp_path / "x.jsonl", [{"prompt": "p", "respons": "y"}])
     with pytest.raises(InputError, match=r"no response in columns prompt, respons; .* Try: --map response=respons"):
         read_responses([(None, file)])
+    with pytest.raises(InputError, match="column 'response' is an object with body; expected text or messages"):
+        read_responses([(None, jsonl(tmp_path / "z.jsonl", [{"response": {"body": 1}}]))])
     with pytest.raises(InputError, match="every response is empty"):
         read_responses([(None, jsonl(tmp_path / "y.jsonl", [{"prompt": "p", "response": None, "text": ""}]))])
     with pytest.raises(InputError, match="no such file"):

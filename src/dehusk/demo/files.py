@@ -30,7 +30,7 @@ def write(folder: Path, seed: int = 0) -> dict[str, Path]:
 
     Returns:
         Paths by name: "pairs" (prompt, chosen, rejected, source), and "sft_data" (demonstrations), "sft" and "rl"
-        (answers of two policy stages), all three on the same prompts (prompt, response).
+        (answers of two policy stages, several a prompt at "sft"), all three on the same prompts (prompt, response).
 
     Raises:
         InputError: when the folder cannot be made or written to.
@@ -78,14 +78,15 @@ def _stages(seed: int) -> dict[str, list[Pair]]:
     tasks = {lang: authors[lang].tasks(count) for lang, count in STORY.prompts.items()}
     order = rng.permutation(sum(STORY.prompts.values()))
     tables = {}
-    for stage in ("sft_data", "sft", "rl"):
+    for stage, samples in STORY.samples.items():
         rows = [
             {"prompt": task.prompt, "response": author.layout(author.answer(task, sentences, habits))}
             for lang, author in authors.items()
-            for task, habits in zip(tasks[lang], _planted(rng, stage, len(tasks[lang])), strict=True)
+            for asked in [[task for task in tasks[lang] for _ in range(samples)]]
+            for task, habits in zip(asked, _planted(rng, stage, len(asked)), strict=True)
             for sentences in [_count(rng, author, STORY.sentences[stage])]
         ]
-        tables[stage] = [rows[index] for index in order]
+        tables[stage] = [rows[samples * index + at] for index in order for at in range(samples)]
     return tables
 
 

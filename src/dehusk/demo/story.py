@@ -30,6 +30,7 @@ class Story:
     habits: Mapping[str, Habit]
     pairs: Mapping[str, int]  # regular pairs, by language
     prompts: Mapping[str, int]  # prompts of the policy stages, by language
+    samples: Mapping[str, int]  # answers a prompt, by stage: several show what choosing among them would do
     noise: Mapping[str, int]  # unusable or doubtful pairs on top of the regular ones, by kind
     sentences: Mapping[str, float]  # mean number of sentences an answer, by side
     brevity: Mapping[str, float]  # factor on that number, by language: sentences differ in length
@@ -84,6 +85,7 @@ STORY = Story(
     ),
     pairs=MappingProxyType({"en": 800, "zh": 560}),
     prompts=MappingProxyType({"en": 300, "zh": 220}),
+    samples=MappingProxyType({"sft_data": 1, "sft": 6, "rl": 1}),
     noise=MappingProxyType(
         {
             "identical": 6,  # chosen and rejected are one text
@@ -96,7 +98,7 @@ STORY = Story(
         }
     ),
     # Lists depend on nothing but length in the policy stages, so they grow from sft to rl because answers do.
-    sentences=MappingProxyType({"rejected": 6.4, "sft_data": 6.0, "sft": 6.3, "rl": 7.9}),
+    sentences=MappingProxyType({"rejected": 6.4, "sft_data": 6.0, "sft": 6.3, "rl": 8.3}),
     brevity=MappingProxyType({"en": 0.85, "zh": 1.5}),
     longer_by=MappingProxyType({"crowd": 2.1, "expert": -0.3}),
 )

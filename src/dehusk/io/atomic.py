@@ -68,13 +68,23 @@ def table_kind(path: str | Path) -> tuple[str, bool]:
     name = Path(path).name.lower()
     squeezed = name.endswith(".gz")
     suffix = Path(name.removesuffix(".gz")).suffix
-    if suffix not in TABLE_SUFFIXES or (squeezed and suffix in (".parquet", ".arrow")):
-        raise InputError(
-            f"cannot write a table as {suffix or 'a file without a suffix'}",
-            where=str(path),
-            expected=", ".join(TABLE_SUFFIXES),
-        )
+    packed = squeezed and suffix in (".parquet", ".arrow")
+    if suffix not in TABLE_SUFFIXES or packed:
+        what = f"cannot write a table as {suffix or 'a folder or a file without a suffix'}{'.gz' * packed}"
+        fix = None if suffix else f"{str(path).rstrip('/')}.parquet, which `datasets` reads with Dataset.from_parquet"
+        expected = f"{', '.join(TABLE_SUFFIXES)}, or .gz after those that are text"
+        raise InputError(what, where=str(path), expected=expected, fix=fix)
     return {".ndjson": "jsonl"}.get(suffix, suffix[1:]), squeezed
+
+
+def is_table(name: str) -> bool:
+    """Whether a file name ends like a table that can be read (also compressed).
+
+    >>> is_table("train.jsonl.gz"), is_table("README.md")
+    (True, False)
+    """
+    path = Path(name.lower())
+    return (path.with_suffix("") if path.suffix in (".gz", ".zst", ".zstd") else path).suffix in TABLE_SUFFIXES
 
 
 def encode(text: str) -> bytes:

@@ -28,9 +28,9 @@ _MOJIBAKE = (
     r"(?:[äåæçèé][\u0080-\u00bf€‚ƒ„…†‡ˆ‰Š‹Œ‘’“”•–—˜™š›œž]{1,2}){2}"
 )
 _UNFINISHED = r"[\p{L}\p{N},，、(（\[{\-]\s*$"  # a letter, or a mark after which more must come
-_CANNOT_END = (
-    r"(?i)(?:[,，、(（\[{]|\b(?:the|an?|and|or|of|to|with|for|from|in|on|at|by|is|are|was|were|that|which|its|their|as|"
-    r"because|if|but|your|our|will|can|be|has|have)|[和与或把被及以])\s*$"
+_CANNOT_END = (  # a short line that ends in a comma closes a letter ("Best,"); "5. a" is an answer, "is a" is not
+    r"(?i)(?:[^\n]{18}[,，、]|[(（\[{]|[\p{L}\p{N},;] (?:the|an?|and|or|of|to|with|for|from|in|on|at|by|"
+    r"is|are|was|were|that|which|its|their|as|because|if|but|your|our|will|can|be|has|have)|[和与或把被及以])\s*$"
 )
 
 
@@ -104,7 +104,7 @@ def response_flags(frame: pl.DataFrame, side: str) -> dict[str, pl.Expr]:
     longest = float(lengths.quantile(0.999) or 0)
     capped = lengths >= CLUSTER_WIDTH * longest
     piled = longest >= LEAST_CAP and int(capped.sum()) >= max(CLUSTER_SHARE * len(lengths), 5)
-    tail = text.str.tail(24)
+    tail = text.str.tail(32)
     open_fence = text.str.count_matches("```", literal=True) % 2 == 1
     cut_off = tail.str.contains(_CANNOT_END) & (text.str.len_chars() >= 30)
     unfinished = tail.str.contains(_UNFINISHED) | open_fence

@@ -25,9 +25,14 @@ OPTIONAL: Mapping[str, tuple[str, ...]] = {
 CANONICAL = ("prompt", "chosen", "rejected", "response", "responses", "stage", "step", "score", "scores", *OPTIONAL)
 LARGEST = 1e100
 NUMERIC = ("margin", "chosen_score", "rejected_score", "weight")
+_PROGRAMMING = (  # what HelpSteer3 and others write into `language` for code; the prompt is in another one
+    r"^(?:python\d?|javascript|typescript|java|c|c\+\+|cpp|c#|csharp|go|golang|rust|sql|php|ruby|kotlin|swift|scala|"
+    r"html|css|bash|shell|perl|lua|matlab|julia|haskell|dart|vba|powershell|assembly|code)(?:_\w+)?$"
+)
 _ASIDE = " (as in the file)"
 _MESSAGES = r'^\s*\[\s*\{\s*"(?:role|from|content|value)"\s*:'
 _ONE_MESSAGE = r'(?s)^\s*\{\s*"(?:role|from)"\s*:\s*".*\}\s*$'
+_TURNS = r'(?s)^\s*\[\s*(?:"|null).*\]\s*$'
 _PYTHON_MESSAGES = r"^\s*\[\s*\{\s*'(?:role|content|from|value)'\s*:"
 
 
@@ -92,6 +97,9 @@ def prepared(frame: pl.DataFrame, where: str, opaque: Iterable[str] = ()) -> pl.
         if frame[name].str.contains(_PYTHON_MESSAGES).any():  # what pandas makes of lists in a CSV file
             what = f"column {name!r} holds Python lists as text"
             raise InputError(what, where=where, expected="JSON", fix="save the table as JSON Lines or Parquet")
+        if name in PROMPT_KEYS and frame[name].str.contains(_TURNS).sum() == len(frame):
+            what = f"column {name!r} holds lists of turns as JSON text"
+            raise InputError(what, where=where, expected="text, or messages with role and content")
         if frame[name].null_count() < len(frame) and frame[name].str.contains(_ONE_MESSAGE).all():
             frame = frame.with_columns(_decoded(frame[name], where, one=True))
             continue
@@ -136,8 +144,9 @@ def optional_columns(frame: pl.DataFrame) -> dict[str, pl.Series]:
         code = found["lang"].str.to_lowercase()
         chinese = code.str.contains(r"^(?:zh|cn|chinese|中文)")
         english = code.str.contains(r"^en")
+        other = pl.when(~code.str.contains(_PROGRAMMING)).then(code)
         found["lang"] = pl.select(
-            pl.when(chinese).then(pl.lit("zh")).when(english).then(pl.lit("en")).otherwise(code).alias("lang")
+            pl.when(chinese).then(pl.lit("zh")).when(english).then(pl.lit("en")).otherwise(other).alias("lang")
         ).to_series()
     return found
 

@@ -11,10 +11,12 @@ import hashlib
 import io
 import json
 import mmap
+import re
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
 
 import numpy as np
@@ -22,8 +24,10 @@ import polars as pl
 
 from dehusk.core.errors import InputError
 from dehusk.core.tables import Ints
+from dehusk.io.atomic import is_table
+from dehusk.io.hub import fetch, refuse_address
 from dehusk.io.json_rows import MAX_COLUMNS, Buffer, dump_row, read_json_lines, rows_of_document, too_wide
-from dehusk.io.tabular import FORMATS, is_plain, read_arrow, read_csv, read_hub, read_parquet, read_saved
+from dehusk.io.tabular import FORMATS, is_plain, read_arrow, read_csv, read_parquet, read_saved
 
 T = TypeVar("T")
 
@@ -33,6 +37,9 @@ _FOREIGN = {  # what people hand in by mistake, by the first bytes
     b"PK\x03\x04": ("a zip or Excel file", "save it as CSV or JSON Lines"),
     b"\xff\xfe": ("UTF-16 text", "save the file as UTF-8"),
     b"\xfe\xff": ("UTF-16 text", "save the file as UTF-8"),
+    b"version https://git-lfs": ("a Git LFS pointer, not the file it points to", "git lfs pull"),
+    b"<!doctype html": ("a web page", "download the file itself: on the hub its address has /resolve/, not /blob/"),
+    b"<html": ("a web page", "download the file itself: on the hub its address has /resolve/, not /blob/"),
     b"\x80\x04": ("a pickle, which dehusk never loads", "save it as Parquet or JSON Lines"),
     b"\x80\x05": ("a pickle, which dehusk never loads", "save it as Parquet or JSON Lines"),
 }
@@ -49,7 +56,7 @@ class RawTable:
     name: str
     kind: str
     frame: pl.DataFrame
-    sha256: str  # of the bytes on disk; empty for a hub address
+    sha256: str  # of the bytes on disk
     lines: Buffer | None = None
     envelope: dict[str, Any] | None = None
     opaque: tuple[str, ...] = ()  # columns kept as JSON text for want of a common type
@@ -66,17 +73,40 @@ def read_raw(path: str) -> RawTable:
         InputError: for anything that is not a readable table with at least one row.
     """
     if path.startswith("hf://"):
-        raw = RawTable(path, "hub", read_hub(path), "")
+        raw = _read_hub(path)
     else:
+        refuse_address(path)
         place = Path(path)
         raw = guard_os(
-            lambda: RawTable(path, "datasets", *read_saved(place)) if place.is_dir() else _read_file(place), place
+            lambda: RawTable(path, "datasets", *read_saved(place)) if place.is_dir() else _read_file(place, path), place
         )
     if not raw.frame.height or not raw.frame.width:
         raise InputError("no rows", where=path, expected="at least one row")
     if raw.frame.width > MAX_COLUMNS:
         raise too_wide(raw.frame.width, path)
     return raw
+
+
+def _read_hub(address: str) -> RawTable:
+    with TemporaryDirectory(prefix="dehusk-", ignore_cleanup_errors=True) as folder:
+        parts = [_read_file(file, address) for file in fetch(address, Path(folder))]
+    return stacked(parts, address) if len(parts) > 1 else parts[0]
+
+
+def stacked(parts: Sequence[RawTable], name: str, kind: str = "hub") -> RawTable:
+    """Files of one table below each other, one hash over theirs.
+
+    Raises:
+        InputError: columns of the same name with types that cannot be reconciled.
+    """
+    heights = np.cumsum([0, *(part.frame.height for part in parts)])
+    damaged = np.concatenate([part.damaged + start for part, start in zip(parts, heights, strict=False)])
+    sha256 = hashlib.sha256("".join(part.sha256 for part in parts).encode()).hexdigest()
+    try:
+        frame = pl.concat([part.frame for part in parts], how="diagonal_relaxed")
+    except pl.exceptions.PolarsError:
+        raise InputError("files with different types of columns", where=name, expected="parts of one table") from None
+    return RawTable(name, kind, frame, sha256, damaged=damaged)
 
 
 def guard_os(read: Callable[[], T], path: Path) -> T:
@@ -88,9 +118,7 @@ def guard_os(read: Callable[[], T], path: Path) -> T:
     try:
         return read()
     except FileNotFoundError:
-        near = difflib.get_close_matches(path.name, _neighbours(path.parent), n=1, cutoff=0.6)
-        fix = str(path.with_name(near[0])) if near else "NAME=FILE with no slash in NAME" if "=" in str(path) else None
-        raise InputError("no such file", where=str(path), fix=fix) from None
+        raise InputError("no such file", where=str(path), fix=_meant(path)) from None
     except PermissionError:
         raise InputError("no permission to read it", where=str(path), fix=f"chmod u+r {path}") from None
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
@@ -98,15 +126,22 @@ def guard_os(read: Callable[[], T], path: Path) -> T:
         raise InputError(f"cannot be read: {reason.lower()}", where=str(path)) from None
 
 
-def _neighbours(folder: Path) -> list[str]:
+def _meant(path: Path) -> str | None:
+    """What was probably meant by a path that is not there: a similar name beside it, or a data set on the hub."""
     try:
-        return [item.name for item in folder.iterdir()]
+        neighbours = [item.name for item in path.parent.iterdir()]
     except OSError:
-        return []
+        neighbours = []
+    near = difflib.get_close_matches(path.name, neighbours, n=1, cutoff=0.6)
+    if near:
+        return str(path.with_name(near[0]))
+    if "=" in str(path):
+        return "NAME=FILE with no slash in NAME"
+    like_repository = re.fullmatch(r"[\w.-]+/[\w.-]+", str(path)) and not path.parent.exists()
+    return f"hf://datasets/{path}, if it is on the hub" if like_repository and not is_table(path.name) else None
 
 
-def _read_file(path: Path) -> RawTable:
-    name = str(path)
+def _read_file(path: Path, name: str) -> RawTable:
     with path.open("rb") as file:
         if not file.seekable():
             raise InputError("a pipe", where=name, expected="a file", fix="write it to a file first")
@@ -116,9 +151,9 @@ def _read_file(path: Path) -> RawTable:
         data: Buffer = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
     head = data[:8]
     if head.startswith(b"PAR1"):
-        return RawTable(name, "parquet", read_parquet(path), sha256)
+        return RawTable(name, "parquet", read_parquet(path, name), sha256)
     if head.startswith((b"ARROW1", b"\xff\xff\xff\xff")):
-        return RawTable(name, "arrow", read_arrow(path), sha256)
+        return RawTable(name, "arrow", read_arrow(path, name), sha256)
     suffixes = [suffix.lower() for suffix in path.suffixes if suffix.lower() not in (".gz", ".zst", ".zstd")]
     suffix = suffixes[-1] if suffixes else ""
     on_disk = path if is_plain(path) else None
@@ -174,7 +209,7 @@ def _inflated(data: Buffer, name: str) -> bytes:
 def _refuse_foreign(head: bytes, name: str) -> None:
     """Refuse what is not text, by its first bytes or its share of control characters."""
     for magic, (what, fix) in _FOREIGN.items():
-        if head.startswith(magic):
+        if head.startswith(magic) or head[:40].lstrip().lower().startswith(magic):
             raise InputError(what, where=name, expected=FORMATS, fix=fix)
     control = sum(byte < 9 or 13 < byte < 32 for byte in head)
     if control > 0.1 * len(head):

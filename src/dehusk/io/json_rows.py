@@ -239,7 +239,7 @@ def _parsed(line: bytes, where: str, number: int) -> dict[str, Any]:
         raise InputError("bytes that are not UTF-8", where=where, row=number, fix="save the file as UTF-8") from None
     except json.JSONDecodeError as error:
         raise InputError(
-            f"broken JSON: {error.msg} at character {error.pos + 1}",
+            f"broken JSON: {error.msg} (character {error.pos + 1})",
             where=where,
             row=number,
             expected="one JSON object a line",

@@ -115,10 +115,12 @@ def _canonical(reading: Reading, raw: pl.DataFrame) -> pl.DataFrame:
     spoken = given.pop("lang", pl.Series("lang", [None] * frame.height, dtype=pl.String))
     lang = texts.select(pl.coalesce(pl.lit(spoken), language("prompt", "chosen")).alias("lang"))
     ids = links.select(_pair_id(), (pl.col("chosen_row") + 1).alias("row"))
-    extras = untouched(rows, {*(column.name for column in Pairs.columns), *reading.used, *LINKS, "at"})
+    known = {*(column.name for column in Pairs.columns), *LINKS, "at"}
+    aspects = frame.select(name for name in frame.columns if name not in known)
+    extras = untouched(rows, {*known, *aspects.columns, *reading.used})
     group = clusters(texts["prompt"])
     return pl.concat(
-        [ids, texts, pl.DataFrame([weight, group, *given.values()]), lang, links, extras], how="horizontal"
+        [ids, texts, pl.DataFrame([weight, group, *given.values()]), lang, links, aspects, extras], how="horizontal"
     )
 
 
@@ -171,8 +173,6 @@ def _notes(raw: RawTable, frame: pl.DataFrame, checks: Checks, columns: Mapping[
         notes.append(say("io.optional", columns=", ".join(known)))
     if len(raw.damaged):
         notes.append(say("io.surrogates", count=len(raw.damaged)))
-    if not raw.sha256:
-        notes.append(say("io.no_hash"))
     without = int((frame["prompt"] == "").sum())
     if without:
         notes.append(say("io.no_prompt", count=without))

@@ -24,9 +24,13 @@ def clusters(prompts: pl.Series) -> pl.Series:
     return pl.DataFrame({"group": found}).select(pl.coalesce("group", alone).alias("group")).to_series()
 
 
-def language(*texts: str) -> pl.Expr:
-    """Language of some text columns read together: "zh", "en", or null where neither script has enough of a share."""
-    text = pl.concat_str([pl.col(name).str.head(_LOOKED_AT) for name in texts], ignore_nulls=True)
+def language(prompt: str, answer: str) -> pl.Expr:
+    """Language of a prompt and an answer, two columns: "zh", "en", or null where neither script has enough of a share.
+
+    Of a conversation the last question decides: system prompts are often English where nobody speaks it.
+    """
+    question = pl.col(prompt).str.split("\n\nHuman: ").list.last()
+    text = pl.concat_str([text.str.head(_LOOKED_AT) for text in (question, pl.col(answer))], ignore_nulls=True)
     total = text.str.len_chars().cast(pl.Float64)
     han = text.str.count_matches(r"\p{Han}") / total
     latin = text.str.count_matches(r"[A-Za-z]") / total

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -22,13 +23,20 @@ from dehusk.io.layouts.messages import before_reply, is_messages, is_text, plain
 from dehusk.io.layouts.reading import PROMPT_KEYS, are_conversations, prompt_of
 from dehusk.io.pairs import NO_COLUMNS, damaged_rows, placed
 from dehusk.io.prompts import clusters
-from dehusk.io.rollouts import is_dump, read_dump
+from dehusk.io.recognise import in_words
+from dehusk.io.rollouts import dump_in, read_dump
 
-ANSWERS = ("response", "completion", "output", "answer", "generation", "generated_text", "model_output", "text")
+ANSWERS = (
+    *("response", "completion", "output", "answer", "generation", "generated_text", "model_output", "text"),
+    *("predict", "prediction"),  # LLaMA-Factory's generated_predictions.jsonl
+)
+TALKS = ("messages", "conversations")
 LISTS = ("responses", "completions", "outputs", "samples", "generations", "answers")
 STAGES = ("stage", "model", "generator", "model_name", "checkpoint", "policy")
+EARLY = ("base", "pretrained", "pretrain", "init", "sft", "instruct", "reference", "ref")
 SCORES = ("score", "reward", "rewards", "rm_score", "reward_score", "scores")
 NOT_REWARDS = {"step", "gen_step", "advantage", "advantages", "epoch", "index", "row", "at", "sample_idx"}
+_NUMBER = re.compile(r"\d+(?:\.\d+)?")
 _OWN = {column.name for column in Responses.columns} | {"source", "at", "damaged"}
 
 
@@ -54,7 +62,8 @@ def read_responses(
         sources: (stage, path) each; a path is a file or a folder of rollouts. Without a stage, it comes from a column
             (`STAGES`), for rollouts from the step ("step 10"), else from the file's name.
         columns: Canonical name (prompt, response, stage, step, score) -> column of the file.
-        stages: Order of the pipeline, earliest first; stages not named are left out. As met when empty.
+        stages: Order of the pipeline, earliest first; stages not named are left out. When empty, as met, but within a
+            file those called like the beginning of one (`EARLY`) go first, and numbered ones by their number.
         lang: Language of the notes in the records.
 
     Raises:
@@ -66,7 +75,7 @@ def read_responses(
     loaded = [_read_source(number, *source, columns, lang) for number, source in enumerate(sources, 1)]
     _refuse_twins([table["stage"] for table, _ in loaded], sources)
     frame = _stacked([table for table, _ in loaded])
-    present = frame["stage"].unique(maintain_order=True).to_list()
+    present = list(dict.fromkeys(name for table, _ in loaded for name in _earliest_first(table["stage"])))
     for place, name in enumerate(stages):
         if name not in present:
             raise UnknownName("stage", name, present, where="--stages")
@@ -84,6 +93,18 @@ def read_responses(
     left = set(usable["stage"])
     responses = Responses(usable, stages=tuple(name for name in order if name in left))
     return LoadedResponses(responses, checks, tuple(record for _, record in loaded))
+
+
+def _earliest_first(stages: pl.Series) -> list[str]:
+    """The stages of one file: base models and the like first, and checkpoints that differ by a number by that number.
+
+    Otherwise as met. Rows are often in the order of the alphabet, in which ppo comes before sft and step 9 after 10.
+    """
+    names = stages.unique(maintain_order=True).to_list()
+    if len({_NUMBER.sub("", name) for name in names}) == 1:
+        return sorted(names, key=lambda name: [float(number) for number in _NUMBER.findall(name)])
+    rank = {name: place for place, name in enumerate(EARLY)}
+    return sorted(names, key=lambda name: rank.get(name.lower(), len(EARLY)))
 
 
 def _refuse_twins(stages: Sequence[pl.Series], sources: Sequence[tuple[str | None, str]]) -> None:
@@ -107,8 +128,7 @@ def _read_source(
     number: int, stage: str | None, path: str, columns: Mapping[str, str], lang: str
 ) -> tuple[pl.DataFrame, InputRecord]:
     """The canonical table of one source, and its record."""
-    folder = Path(path)
-    raw = guard_os(lambda: read_dump(folder) if is_dump(folder) else read_raw(path), folder)
+    raw = guard_os(lambda: read_dump(found) if (found := dump_in(Path(path))) else read_raw(path), Path(path))
     frame = prepared(renamed(raw.frame, columns, path), path, raw.opaque)
     frame = frame.drop("row", strict=False).with_row_index("row", 1)
     frame = placed(lambda: _unrolled(frame), path)
@@ -171,26 +191,33 @@ def _texts(frame: pl.DataFrame, path: str) -> pl.DataFrame:
         InputError: when no column holds the response, with the column that was probably meant.
     """
     name = next((name for name in ANSWERS if are_conversations(frame, name)), None)
-    if name is None and is_messages(frame.schema.get("messages")):
-        dtype = frame.schema["messages"]
-        return _filled(frame.select(prompt=before_reply("messages", dtype), response=reply("messages", dtype)))
+    name = name or next((name for name in TALKS if is_messages(frame.schema.get(name))), None)
     if name is None:
-        shown = ", ".join(frame.drop("row", "at").columns[:12])
-        near = [match for answer in ANSWERS[:4] for match in get_close_matches(answer, frame.columns, n=1, cutoff=0.6)]
-        fix = f"--map response={near[0]}" if near else "--map response=COLUMN"
-        if {"chosen", "rejected"} <= {*frame.columns}:
-            fix = f"--pairs {path}, or --map response=chosen"
-        raise InputError(f"no response in columns {shown}", where=path, expected=" or ".join(ANSWERS[:4]), fix=fix)
-    prompt = prompt_of(frame)
-    asked = plain(prompt, frame.schema[prompt]) if prompt and prompt != name else pl.lit("")
+        raise _no_response(frame.drop("row", "at"), path)
+    dtype = frame.schema[name]
+    prompt = prompt_of(frame) if name not in TALKS else None
+    if prompt and prompt != name:
+        asked = plain(prompt, frame.schema[prompt])
+    else:
+        asked = before_reply(name, dtype) if is_messages(dtype) else pl.lit("")
     if prompt == "instruction" and are_conversations(frame, "input"):  # alpaca style
         extra = plain("input", frame.schema["input"]).fill_null("")
         asked = pl.when(extra != "").then(asked + "\n" + extra).otherwise(asked)
-    return _filled(frame.select(prompt=asked, response=reply(name, frame.schema[name])))
+    return frame.select(prompt=asked, response=reply(name, dtype)).select(pl.all().cast(pl.String).fill_null(""))
 
 
-def _filled(texts: pl.DataFrame) -> pl.DataFrame:
-    return texts.select(pl.all().cast(pl.String).fill_null(""))
+def _no_response(frame: pl.DataFrame, path: str) -> InputError:
+    """No column holds the response: the one that has a wrong type, or that was probably meant."""
+    wrong = next((name for name in ANSWERS if name in frame.columns), None)
+    if wrong is not None:
+        what = f"column {wrong!r} is {in_words(frame.schema[wrong])}"
+        return InputError(what, where=path, expected="text or messages")
+    near = [match for answer in ANSWERS[:4] for match in get_close_matches(answer, frame.columns, n=1, cutoff=0.6)]
+    fix = f"--map response={near[0]}" if near else "--map response=COLUMN"
+    if {"chosen", "rejected"} <= {*frame.columns}:
+        fix = f"--pairs {path}, or --map response=chosen"
+    shown = ", ".join(frame.columns[:12])
+    return InputError(f"no response in columns {shown}", where=path, expected=" or ".join(ANSWERS[:4]), fix=fix)
 
 
 def _score(frame: pl.DataFrame, dump: bool) -> tuple[pl.Series | None, list[Text]]:
@@ -227,7 +254,7 @@ def _stage(frame: pl.DataFrame, given: str | None, step: pl.Series | None, path:
     column = next((name for name in STAGES if name in frame.columns and is_text(frame.schema[name])), None)
     if given is None and column is not None and frame[column].null_count() < frame.height:
         stages = frame[column].cast(pl.String).fill_null("?")
-        return stages, say("io.stages_from", column=column, stages=", ".join(stages.unique(maintain_order=True)))
+        return stages, say("io.stages_from", column=column, stages=", ".join(_earliest_first(stages)))
     name = encode(given or Path(path.rstrip("/")).name.split(".")[0] or path).decode()
     return pl.Series("stage", [name] * frame.height, dtype=pl.String), say("io.stage_named", stage=name)
 

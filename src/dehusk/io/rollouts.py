@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
+from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import polars as pl
 
-from dehusk.core.errors import InputError
-from dehusk.io.files import RawTable, guard_os, read_raw
+from dehusk.io.files import RawTable, guard_os, read_raw, stacked
 
 _STEP = re.compile(r"^(?:completions_)?0*(\d+)\.(parquet|jsonl)$")
 
 
-def is_dump(folder: Path) -> bool:
-    """Whether a folder holds rollouts, one file a step."""
-    return folder.is_dir() and any(_STEP.match(item.name) for item in folder.iterdir())
+def dump_in(folder: Path) -> Path | None:
+    """The folder that holds rollouts, one file a step: this one, or TRL's `completions` in it."""
+    places = (folder, folder / "completions")
+    return next((place for place in places if place.is_dir() and any(map(_step_of, place.iterdir()))), None)
+
+
+def _step_of(file: Path) -> re.Match[str] | None:
+    return _STEP.match(file.name)
 
 
 def read_dump(folder: Path) -> RawTable:
@@ -27,22 +30,11 @@ def read_dump(folder: Path) -> RawTable:
         InputError: naming the file that cannot be read.
     """
     files = guard_os(
-        lambda: sorted((int(m[1]), item) for item in folder.iterdir() if (m := _STEP.match(item.name))), folder
+        lambda: sorted((int(found[1]), item) for item in folder.iterdir() if (found := _step_of(item))), folder
     )
-    parts, digest, damaged, done = [], hashlib.sha256(), [], 0
+    parts = []
     for step, file in files:
         raw = read_raw(str(file))
-        digest.update(raw.sha256.encode())
-        frame = raw.frame
-        if "step" not in frame.columns:
-            frame = frame.with_columns(step=pl.lit(step, pl.Int64))
-        parts.append(frame)
-        damaged.append(raw.damaged + done)
-        done += frame.height
-    try:
-        frame = pl.concat(parts, how="diagonal_relaxed")
-    except pl.exceptions.PolarsError:
-        raise InputError(
-            "files with different types of columns", where=str(folder), expected="one run's dump"
-        ) from None
-    return RawTable(str(folder), "rollouts", frame, digest.hexdigest(), damaged=np.concatenate(damaged))
+        known = "step" in raw.frame.columns
+        parts.append(raw if known else replace(raw, frame=raw.frame.with_columns(step=pl.lit(step, pl.Int64))))
+    return stacked(parts, str(folder), "rollouts")

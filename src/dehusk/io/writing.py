@@ -12,7 +12,7 @@ from dehusk.core.tables import Pairs
 from dehusk.io.atomic import table_kind, write_table
 from dehusk.io.columns import OPTIONAL, original_names, prepared, renamed
 from dehusk.io.layouts.reading import Layout, Prunes
-from dehusk.io.pairs import Origin
+from dehusk.io.pairs import LINKS, Origin
 from dehusk.io.rewriting import Rows, write_rows
 
 _TEXTS = ("prompt", "chosen", "rejected")
@@ -149,7 +149,9 @@ def _with_optional(new: pl.DataFrame, pairs: pl.DataFrame, times: int, carried: 
         trivial = name == "lang" or (name == "weight" and name in pairs.columns and bool((pairs[name] == 1.0).all()))
         if name in pairs.columns and not said and not trivial and pairs[name].null_count() < pairs.height:
             columns.append(_repeated(pairs[name], times))
-    return new.hstack(columns)
+    told = {*OPTIONAL, *LINKS, *new.columns, *carried}  # the rest of what is known of both answers, such as ratings
+    sides = [name for name in pairs.columns if name.startswith(("chosen_", "rejected_")) and name not in told]
+    return new.hstack([*columns, *(_repeated(pairs[name], times) for name in sides if not name.endswith("_was"))])
 
 
 def _links(known: pl.DataFrame, times: int) -> pl.Series:

@@ -10,7 +10,7 @@ from dehusk.core.errors import InputError
 from dehusk.core.kinds import layouts
 from dehusk.core.messages import Text
 from dehusk.io.layouts.labels import label_values, looks_like_label, numbers, sides
-from dehusk.io.layouts.messages import as_prompt, as_reply, plain, reply
+from dehusk.io.layouts.messages import as_prompt, as_reply, before_reply, is_messages, plain, reply
 from dehusk.io.layouts.reading import (
     OneRow,
     Reading,
@@ -43,7 +43,7 @@ class HelpSteer(OneRow):
     def recognises(self, raw: pl.DataFrame) -> bool:
         """Two answers and a numeric strength."""
         strength = first_of(raw, STRENGTHS)
-        return strength is not None and _answers(raw) is not None and numbers(raw[strength]) is not None
+        return strength is not None and answers_of(raw) is not None and numbers(raw[strength]) is not None
 
     def read(self, raw: pl.DataFrame) -> Reading:
         """The sign of the strength says which answer won, its size is the margin."""
@@ -56,7 +56,7 @@ class HelpSteer(OneRow):
 
     def write(self, pairs: pl.DataFrame, like: pl.DataFrame) -> pl.DataFrame:
         """Answers in alternating order; the strength is the signed margin, ±1 where there is none."""
-        frame, side = _side_by_side(pairs, _answers(like) or ("response_1", "response_2"), like)
+        frame, side = _side_by_side(pairs, answers_of(like) or ("response_1", "response_2"), like)
         margin = pairs["margin"].fill_null(1.0) if "margin" in pairs.columns else pl.lit(1.0)
         strength = (side.cast(pl.Float64) * 2 - 1) * margin
         return frame.with_columns(strength.alias(first_of(like, STRENGTHS) or STRENGTHS[0]))
@@ -74,7 +74,7 @@ class AbLabel(OneRow):
 
     def read(self, raw: pl.DataFrame) -> Reading:
         """The label says which answer won; ties and missing labels hold no pair."""
-        names, used = _answers(raw), _label(raw)
+        names, used = answers_of(raw), _label(raw)
         if names is None or used is None:
             raise InputError("no two answers with a label that tells them apart", expected=self.needs)
         if used == ONE_HOT:
@@ -86,7 +86,7 @@ class AbLabel(OneRow):
 
     def write(self, pairs: pl.DataFrame, like: pl.DataFrame) -> pl.DataFrame:
         """Answers in alternating order; the label in the words that the column already uses."""
-        names = _answers(like) or ("response_A", "response_B")
+        names = answers_of(like) or ("response_A", "response_B")
         frame, side = _side_by_side(pairs, names, like)
         used = _label(like) or ("label",)
         if used == ONE_HOT:
@@ -97,14 +97,14 @@ class AbLabel(OneRow):
         return frame.with_columns(side.replace_strict(dict(enumerate(values))).alias(used[0]))
 
 
-def _answers(raw: pl.DataFrame) -> tuple[str, str] | None:
+def answers_of(raw: pl.DataFrame) -> tuple[str, str] | None:
     """The two answer columns of a table."""
     return next((names for names in ANSWERS if are_conversations(raw, *names)), None)
 
 
 def _label(raw: pl.DataFrame) -> tuple[str, ...] | None:
     """The column (or one-hot columns) that says which answer won."""
-    names = _answers(raw)
+    names = answers_of(raw)
     if names is None:
         return None
     if set(ONE_HOT) <= set(raw.columns):
@@ -120,14 +120,19 @@ def _read(
     margin: pl.Series | None = None,
     notes: tuple[Text, ...] = (),
 ) -> Reading:
-    """Pairs from two answers and the side that won (0, 1 or null for no preference), shape (n,)."""
-    first, second = _answers(raw) or ("", "")
+    """Pairs from two answers and the side that won (0, 1 or null for no preference), shape (n,).
+
+    Without a column for it, the prompt is what comes before the first answer in its conversation.
+    """
+    first, second = answers_of(raw) or ("", "")
     prompt = prompt_of(raw)
+    talk = raw.schema[first]
+    inside = before_reply(first, talk) if is_messages(talk) else pl.lit("")
     models = next((names for names in MODELS if set(names) <= set(raw.columns)), None)
     answers = [reply(name, raw.schema[name]) for name in (first, second)]
     swapped = pl.lit(won) == 1
     columns: dict[str, Any] = {
-        "prompt": plain(prompt, raw.schema[prompt]) if prompt else pl.lit(""),
+        "prompt": plain(prompt, raw.schema[prompt]) if prompt else inside,
         "chosen": pl.when(swapped).then(answers[1]).otherwise(answers[0]),
         "rejected": pl.when(swapped).then(answers[0]).otherwise(answers[1]),
         "won": pl.lit(won),
@@ -148,11 +153,15 @@ def _read(
 def _side_by_side(pairs: pl.DataFrame, names: tuple[str, str], like: pl.DataFrame) -> tuple[pl.DataFrame, pl.Series]:
     """The two answers in alternating order (so that position says nothing), and the side of the winner, shape (n,)."""
     side = pl.Series("side", [number % 2 for number in range(pairs.height)], dtype=pl.Int64)
-    prompt = prompt_of(like) or "prompt"
     texts = pairs.select(
         pl.when(pl.lit(side) == 0).then("chosen").otherwise("rejected").alias(names[0]),
         pl.when(pl.lit(side) == 0).then("rejected").otherwise("chosen").alias(names[1]),
     )
-    columns = [as_prompt(pairs["prompt"].alias(prompt), like.schema.get(prompt, pl.String()))]
-    columns += [as_reply(texts[name], like.schema.get(name, pl.String())) for name in names]
+    dtypes = [like.schema.get(name, pl.String()) for name in names]
+    inside = prompt_of(like) is None and is_messages(dtypes[0])
+    prompt = prompt_of(like) or ("prompt" if not inside and (pairs["prompt"] != "").any() else None)
+    before = pairs["prompt"] if inside else None
+    columns = [as_reply(texts[name], dtype, before) for name, dtype in zip(names, dtypes, strict=True)]
+    if prompt:
+        columns.insert(0, as_prompt(pairs["prompt"].alias(prompt), like.schema.get(prompt, pl.String())))
     return pl.DataFrame(columns), side

@@ -20,27 +20,33 @@ from dehusk.io.layouts.messages import (
     reply,
     split_turns,
 )
-from dehusk.io.layouts.reading import OneRow, Reading, are_conversations, first_of, one_row_each
+from dehusk.io.layouts.reading import OneRow, Reading, are_conversations, first_of, one_row_each, required
 from dehusk.io.layouts.system import joined, with_system
 
+_SAID = ("messages", "conversations")
 _HISTORY = pl.List(pl.List(pl.String))
 
 
-@layouts.add("llamafactory-alpaca")
-class LlamaFactoryAlpaca(OneRow):
-    """LLaMA-Factory, alpaca style: instruction, input, chosen, rejected as text; system and history if there."""
+class _Asked(OneRow):
+    """Base: question, further input, system and history in columns of their own, and both answers as text."""
 
-    needs = "instruction, chosen, rejected"
+    questions: tuple[str, ...]
+    chosen: tuple[str, ...]
+    rejected: str
+    input_always = False  # whether rows made from nothing have an (empty) input
 
     def recognises(self, raw: pl.DataFrame) -> bool:
-        """An instruction and the two answers, all of them text."""
-        return all(name in raw.columns and is_text(raw.schema[name]) for name in ("instruction", "chosen", "rejected"))
+        names = (first_of(raw, self.questions), first_of(raw, self.chosen), self.rejected)
+        return all(name is not None and name in raw.columns and is_text(raw.schema[name]) for name in names)
 
     def read(self, raw: pl.DataFrame) -> Reading:
-        """System, history, instruction and input together are the prompt."""
+        question, chosen = (
+            required(first_of(raw, self.questions), "prompt"),
+            required(first_of(raw, self.chosen), "answer"),
+        )
         text = {name for name, dtype in raw.schema.items() if is_text(dtype)}
-        prompt = pl.col("instruction").cast(pl.String)
-        used = ["instruction"]
+        prompt = pl.col(question).cast(pl.String)
+        used = [question]
         if "input" in text:
             extra = pl.col("input").cast(pl.String).fill_null("")
             prompt = pl.when(extra.str.len_bytes() > 0).then(prompt.fill_null("") + "\n" + extra).otherwise(prompt)
@@ -52,23 +58,46 @@ class LlamaFactoryAlpaca(OneRow):
         if "system" in text:
             prompt = with_system(prompt, pl.col("system"))
             used.append("system")
-        sides = {side: pl.col(side).cast(pl.String) for side in ("chosen", "rejected")}
-        return Reading(one_row_each(raw, prompt=prompt, **sides), (*used, "chosen", "rejected"))
+        sides = {"chosen": pl.col(chosen).cast(pl.String), "rejected": pl.col(self.rejected).cast(pl.String)}
+        return Reading(one_row_each(raw, prompt=prompt, **sides), (*used, chosen, self.rejected))
 
     def write(self, pairs: pl.DataFrame, like: pl.DataFrame) -> pl.DataFrame:
-        """The last question is the instruction; what precedes it goes into system and history."""
-        rows = [_alpaca(prompt or "") for prompt in pairs["prompt"]]
-        columns = pl.DataFrame(
-            rows,
-            schema={"instruction": pl.String, "input": pl.String, "system": pl.String, "history": _HISTORY},
-            orient="row",
+        question, chosen = first_of(like, self.questions), first_of(like, self.chosen)
+        text = pl.String()
+        schema: dict[str, pl.DataType] = {question or self.questions[0]: text, "input": text, "system": text}
+        schema["history"] = _HISTORY
+        columns = pl.DataFrame([_alpaca(prompt or "") for prompt in pairs["prompt"]], schema=schema, orient="row")
+        filled = {
+            "input": self.input_always,
+            "system": (columns["system"] != "").any(),
+            "history": (columns["history"].list.len() > 0).any(),
+        }
+        columns = columns.drop(name for name, needed in filled.items() if name not in like.columns and not needed)
+        answers = pairs.select(
+            pl.col("chosen").alias(chosen or self.chosen[0]), pl.col("rejected").alias(self.rejected)
         )
-        optional = [
-            name
-            for name, filled in (("system", columns["system"] != ""), ("history", columns["history"].list.len() > 0))
-            if name not in like.columns and not filled.any()
-        ]
-        return columns.drop(optional).hstack(pairs.select("chosen", "rejected"))
+        return columns.hstack(answers)
+
+
+@layouts.add("llamafactory-alpaca")
+class LlamaFactoryAlpaca(_Asked):
+    """LLaMA-Factory, alpaca style: instruction, input, chosen, rejected as text; system and history if there."""
+
+    needs = "instruction, chosen, rejected"
+    questions = ("instruction",)
+    chosen = ("chosen",)
+    rejected = "rejected"
+    input_always = True
+
+
+@layouts.add("ms-swift-query")
+class SwiftQuery(_Asked):
+    """ms-swift's older columns: query, response, rejected_response as text (or instruction, input, output)."""
+
+    needs = "query, response, rejected_response"
+    questions = ("query", "instruction")
+    chosen = ("response", "output")
+    rejected = "rejected_response"
 
 
 def _past() -> pl.Expr:
@@ -98,20 +127,20 @@ class LlamaFactorySharegpt(OneRow):
 
     def recognises(self, raw: pl.DataFrame) -> bool:
         """A list of messages, and one message a side."""
-        asked = first_of(raw, ("conversations", "messages"))
+        asked = first_of(raw, _SAID[::-1])
         sides = [raw.schema.get(side) for side in ("chosen", "rejected")]
         return asked is not None and is_messages(raw.schema[asked]) and all(map(is_message, sides))
 
     def read(self, raw: pl.DataFrame) -> Reading:
         """The conversation is the prompt, the two messages are the answers."""
-        asked = first_of(raw, ("conversations", "messages")) or "conversations"
+        asked = first_of(raw, _SAID[::-1]) or "conversations"
         columns = {"prompt": asked, "chosen": "chosen", "rejected": "rejected"}
         frame = one_row_each(raw, **{to: plain(name, raw.schema[name]) for to, name in columns.items()})
         return Reading(frame, tuple(columns.values()))
 
     def write(self, pairs: pl.DataFrame, like: pl.DataFrame) -> pl.DataFrame:
         """Messages under `from` and `value`, or under the keys that the columns already have."""
-        asked = first_of(like, ("conversations", "messages")) or "conversations"
+        asked = first_of(like, _SAID[::-1]) or "conversations"
         columns = [as_prompt(pairs["prompt"].alias(asked), like.schema.get(asked, pl.List(SHAREGPT)))]
         return pl.DataFrame(
             [*columns, *(as_reply(pairs[side], like.schema.get(side, SHAREGPT)) for side in ("chosen", "rejected"))]
@@ -125,24 +154,27 @@ class _Swift(OneRow):
     fresh: Any
 
     def recognises(self, raw: pl.DataFrame) -> bool:
-        return are_conversations(raw, "messages", self.rejected) and is_messages(raw.schema["messages"])
+        said = first_of(raw, _SAID)
+        return said is not None and is_messages(raw.schema[said]) and are_conversations(raw, self.rejected)
 
     def read(self, raw: pl.DataFrame) -> Reading:
-        messages = raw.schema["messages"]
+        said = required(first_of(raw, _SAID), "messages")
+        messages = raw.schema[said]
         frame = one_row_each(
             raw,
-            prompt=before_reply("messages", messages),
-            chosen=reply("messages", messages),
+            prompt=before_reply(said, messages),
+            chosen=reply(said, messages),
             rejected=reply(self.rejected, raw.schema[self.rejected]),
         )
-        return Reading(frame, ("messages", self.rejected))
+        return Reading(frame, (said, self.rejected))
 
     def write(self, pairs: pl.DataFrame, like: pl.DataFrame) -> pl.DataFrame:
-        messages = like.schema.get("messages", pl.List(OPENAI))
+        said = first_of(like, _SAID) or _SAID[0]
+        messages = like.schema.get(said, pl.List(OPENAI))
         rejected = like.schema.get(self.rejected, self.fresh)
         return pl.DataFrame(
             [
-                as_reply(pairs["chosen"].alias("messages"), messages, pairs["prompt"]),
+                as_reply(pairs["chosen"].alias(said), messages, pairs["prompt"]),
                 as_reply(pairs["rejected"].alias(self.rejected), rejected, pairs["prompt"]),
             ]
         )

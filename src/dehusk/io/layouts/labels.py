@@ -8,18 +8,18 @@ from dehusk.core.errors import InputError
 from dehusk.core.messages import Text, say
 
 TIES = {"tie", "ties", "tied", "draw", "both", "neither", "none", "equal", "same", "no preference", "both_bad"}
-TIES |= {"bothbad", "both bad", "tie (bothbad)", "tie_bothbad", "", "平局", "一样"}
+TIES |= {"[[c]]", "bothbad", "both bad", "tie (bothbad)", "tie_bothbad", "", "平局", "一样"}
 FIRST = {"a", "first", "left", "model_a", "model_1", "assistant_a", "option_a", "[[a]]", "one"}
 SECOND = {"b", "second", "right", "model_b", "model_2", "assistant_b", "option_b", "[[b]]", "two"}
 MOST_VALUES = 40  # a label has few distinct values; more of them are something else (or soft labels, which are numbers)
 
 
 def numbers(column: pl.Series) -> pl.Series | None:
-    """The column as Float64 if every value is a number (also one written as text); None otherwise."""
+    """The column as Float64, NaN as null, if every value is a number (also one written as text); None otherwise."""
     if column.dtype.is_nested() or column.dtype == pl.Boolean:
         return None
     found = column.cast(pl.Float64, strict=False)
-    return found if found.null_count() == column.null_count() < len(column) else None
+    return found.fill_nan(None) if found.null_count() == column.null_count() < len(column) else None
 
 
 def looks_like_label(column: pl.Series, names: tuple[str, str]) -> bool:
@@ -63,11 +63,8 @@ def sides(column: pl.Series, names: tuple[str, str]) -> tuple[pl.Series, pl.Seri
             f"label {strange[0][:60]!r} in column {column.name!r}", expected=f"{names[0]} or {names[1]}, a or b, tie"
         )
     side = words.replace_strict({value: None if side == 2 else side for value, side in known.items()}, default=None)
-    first = next((value for value, side in known.items() if side == 0), names[0])
-    second = next((value for value, side in known.items() if side == 1), names[1])
-    note = say(
-        "io.labels", column=column.name, first=first, first_answer=names[0], second=second, second_answer=names[1]
-    )
+    words_of = [next((value for value, side in known.items() if side == place), None) for place in (0, 1)]
+    note = _note(column.name, words_of, names)
     return side.cast(pl.Int8).alias("side"), nothing, note
 
 
@@ -95,19 +92,28 @@ def _numeric(values: pl.Series, names: tuple[str, str]) -> tuple[pl.Series, pl.S
     seen = values.drop_nulls().unique()
     low, high = float(seen.filter(seen != 0).min() or 0), float(seen.max() or 0)  # type: ignore[arg-type]
     whole = bool((seen == seen.round()).all())
-    if not names[0].endswith("0") and low >= 1 and 1 < high <= 2:
+    only_ones = seen.to_list() == [1] and names[0].endswith("1")  # response_1 always won: no 0 says otherwise
+    if only_ones or (not names[0].endswith("0") and low >= 1 and 1 < high <= 2):
         middle, first, second = 1.5, "1", "2"
         values = pl.select(pl.when(values != 0).then(values)).to_series()
     elif whole and high <= 1 and low >= 0:
         middle, first, second = 0.5, "0", "1"
     else:
-        raise InputError(f"labels from {low:g} to {high:g}", expected=f"1 for {names[0]}, 2 for {names[1]}; or 0 and 1")
+        expected = f"1 for {names[0]}, 2 for {names[1]}; or 0 and 1"
+        raise InputError(f"labels from {low:g} to {high:g} in column {values.name!r}", expected=expected)
     distance = (values - middle) * (-1 if names[0].startswith("human_ref") else 1)
     if names[0].startswith("human_ref"):
         first, second = second, first
     side = pl.select(pl.when(distance != 0).then(distance > 0)).to_series().cast(pl.Int8).alias("side")
     margin = pl.Series("margin", [None] * len(values), dtype=pl.Float64) if whole else distance.abs() * 2
-    note = say(
-        "io.labels", column=values.name, first=first, first_answer=names[0], second=second, second_answer=names[1]
-    )
-    return side, margin.alias("margin"), note
+    won = [word if (side == place).any() else None for place, word in ((0, first), (1, second))]
+    return side, margin.alias("margin"), _note(values.name, won, names)
+
+
+def _note(column: str, words: list[str | None], names: tuple[str, str]) -> Text:
+    """How labels were understood; where only one of the answers ever wins, that it is so."""
+    first, second = words
+    if first is None or second is None:
+        place = 0 if second is None else 1
+        return say("io.one_label", column=column, label=words[place] or "", answer=names[place], other=names[1 - place])
+    return say("io.labels", column=column, first=first, first_answer=names[0], second=second, second_answer=names[1])

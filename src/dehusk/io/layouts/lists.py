@@ -68,8 +68,8 @@ class ListWise(OneRow):
         prompts = raw.select(pl.int_range(pl.len(), dtype=pl.Int64).alias("chosen_row"), prompt=asked)
         frame = frame.join(prompts, on="chosen_row", how="left", maintain_order="left")
         without = prompts.join(frame, on="chosen_row", how="anti")["chosen_row"]
-        order = columns.order or columns.answers
-        note = say("io.ranks" if columns.ranks or columns.order is None else "io.scores", column=order)
+        rule = "io.best_first" if columns.order is None else "io.ranks" if columns.ranks else "io.scores"
+        note = say(rule, column=columns.order or columns.answers)
         used = [name for name in (prompt, columns.answers, columns.order, columns.model) if name in raw.columns]
         return Reading(frame, tuple(map(str, used)), no_preference(without, "tie"), (note,))
 
@@ -173,6 +173,10 @@ def _long(raw: pl.DataFrame, columns: _Columns) -> pl.DataFrame:
         for to, name in where.items()
         if name
     }
-    merit = taken["merit"].cast(pl.Float64, strict=False) * sign if columns.order else -pl.col("at").cast(pl.Float64)
+    merit = -pl.col("at").cast(pl.Float64)
+    if columns.order:
+        merit = (
+            taken["merit"].cast(pl.Float64, strict=False).fill_nan(None) * sign
+        )  # polars ranks NaN above all numbers
     rest = {to: value.cast(pl.String) for to, value in taken.items() if to != "merit"}
     return long.select("row", "at", merit=merit, **rest)

@@ -95,8 +95,8 @@ class _Scored(_Explicit):
         if scores is None:
             return reading
         found = raw.select(
-            chosen_score=pl.col(scores[0]).cast(pl.Float64, strict=False),
-            rejected_score=pl.col(scores[1]).cast(pl.Float64, strict=False),
+            chosen_score=pl.col(scores[0]).cast(pl.Float64, strict=False).fill_nan(None),
+            rejected_score=pl.col(scores[1]).cast(pl.Float64, strict=False).fill_nan(None),
         )
         return Reading(reading.frame.hstack(found), reading.used)
 

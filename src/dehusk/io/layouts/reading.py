@@ -13,7 +13,10 @@ from dehusk.core.messages import Text
 from dehusk.io.layouts.messages import is_conversation
 
 SIDES = ("chosen_score", "rejected_score")
-PROMPT_KEYS = ("prompt", "instruction", "question", "query", "input", "context", "context_messages", "user_input")
+PROMPT_KEYS = (
+    *("prompt", "instruction", "question", "query", "input", "context", "context_messages", "user_input"),
+    "history",  # SHP's; LLaMA-Factory's, a list of turns, is not read as text
+)
 
 
 @dataclass(frozen=True)
@@ -23,8 +26,8 @@ class Reading:
     `frame` has a line a pair: `chosen_row` and `rejected_row` (0-based raw rows, Int64; the same one in most
     layouts), `prompt`, `chosen`, `rejected` (text, possibly null), and where the layout knows them `chosen_at`
     and `rejected_at` (positions among the answers of one row), `margin`, `chosen_score`, `rejected_score`,
-    `chosen_model`, `rejected_model`. `used` are the raw columns those came from. `unusable` has a line
-    (`row`, `check`) for each raw row that holds no preference.
+    `chosen_model`, `rejected_model`, and any other `chosen_x` and `rejected_x` that is known of both. `used` are
+    the raw columns those came from. `unusable` has a line (`row`, `check`) for each raw row that holds no preference.
     """
 
     frame: pl.DataFrame

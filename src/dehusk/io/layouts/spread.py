@@ -1,4 +1,4 @@
-"""Answers spread over columns named after models, or over rows with thumbs up and down."""
+"""Answers spread over columns named after models, or over rows with thumbs up and down or with ratings."""
 
 from __future__ import annotations
 
@@ -7,9 +7,18 @@ import polars as pl
 from dehusk.core.errors import InputError
 from dehusk.core.kinds import layouts
 from dehusk.core.messages import say
-from dehusk.io.layouts.labels import TIES
+from dehusk.io.layouts.labels import TIES, numbers
 from dehusk.io.layouts.messages import OPENAI, as_prompt, as_reply, before_reply, is_messages, is_text, plain, reply
-from dehusk.io.layouts.reading import OneRow, Reading, are_conversations, first_of, no_preference, prompt_of, required
+from dehusk.io.layouts.reading import (
+    OneRow,
+    Reading,
+    are_conversations,
+    first_of,
+    no_preference,
+    prompt_of,
+    required,
+    scores_of,
+)
 
 WINNERS = ("winner", "preferred_model", "best_model", "winner_model", "preferred", "best")
 ASIDE = {
@@ -27,6 +36,7 @@ ASIDE = {
 }
 COMPLETIONS = ("completion", "response", "output", "answer")
 UP, DOWN = ("true", "1"), ("false", "0")
+ASPECTS = ("helpfulness", "correctness", "coherence", "complexity", "verbosity")
 THUMBS = ("label", "kto_tag", "desirable", "is_desirable", "thumbs_up", "is_good")
 
 
@@ -164,17 +174,85 @@ class Kto:
 
     def write(self, pairs: pl.DataFrame, like: pl.DataFrame) -> pl.DataFrame:
         """Two rows a pair, the wanted answer first."""
-        name, thumb = _completion(like) or "completion", _thumb(like) or "label"
-        twice = pairs.select(
-            pl.col("prompt").repeat_by(2).explode(),
-            pl.concat_list("chosen", "rejected").explode().alias(name),
-        ).with_columns((pl.int_range(pl.len()) % 2 == 0).alias(thumb))
-        dtype = like.schema.get(name, pl.String())
-        if name == "messages":
-            return pl.DataFrame([as_reply(twice[name], pl.List(OPENAI), twice["prompt"]), twice[thumb]])
-        prompt = prompt_of(like) or "prompt"
-        asked = as_prompt(twice["prompt"].alias(prompt), like.schema.get(prompt, pl.String()))
-        return pl.DataFrame([asked, as_reply(twice[name], dtype), twice[thumb]])
+        thumbs = pl.Series(_thumb(like) or "label", [True, False] * pairs.height, dtype=pl.Boolean)
+        return _two_rows(pairs, like, thumbs)
+
+
+@layouts.add("helpsteer2")
+class HelpSteer2:
+    """HelpSteer2: one answer a row with its ratings, two rows a prompt; the more helpful one is chosen."""
+
+    needs = "prompt, response, helpfulness (or another rating, as score)"
+    rows_per_pair = 2
+
+    def recognises(self, raw: pl.DataFrame) -> bool:
+        """An answer and its helpfulness; or a score, if it stands beside other aspects (`--map score=correctness`)."""
+        return prompt_of(raw) is not None and _completion(raw) is not None and _rating(raw) is not None
+
+    def read(self, raw: pl.DataFrame) -> Reading:
+        """The first answer to a prompt meets the second, the third the fourth; the higher rating is chosen.
+
+        Each other aspect becomes two columns, `chosen_x` and `rejected_x`: what else goes with being preferred.
+        """
+        name, rating = required(_completion(raw), "response"), required(_rating(raw), "rating")
+        prompt = required(prompt_of(raw), "prompt")
+        aspects = [aspect for aspect in ASPECTS if aspect in raw.columns and aspect != rating]
+        rows = raw.select(
+            pl.int_range(pl.len(), dtype=pl.Int64).alias("row"),
+            *(pl.col(aspect).cast(pl.Float64, strict=False).fill_nan(None) for aspect in aspects),
+            score=pl.col(rating).cast(pl.Float64, strict=False).fill_nan(None),
+            prompt=plain(prompt, raw.schema[prompt]),
+            answer=reply(name, raw.schema[name]),
+        ).with_columns(turn=pl.int_range(pl.len()).over("prompt"))
+        odd = rows.filter(pl.col("turn") % 2 == 1).with_columns(pl.col("turn") - 1)
+        met = rows.join(odd, on=["prompt", "turn"], suffix="_2", nulls_equal=True)
+        swapped = met.rename({column: _other(column) for column in met.columns if column not in ("prompt", "turn")})
+        both = pl.concat([met, swapped.select(met.columns)])
+        pairs = both.filter(pl.col("score") > pl.col("score_2")).sort(pl.min_horizontal("row", "row_2"))
+        if not pairs.height:
+            expected = "two rows for each of some prompts, rated differently"
+            raise InputError(f"no prompt has two answers of different {rating}", expected=expected)
+        told = {"row": "{}_row", "answer": "{}", **{aspect: f"{{}}_{aspect}" for aspect in ("score", *aspects)}}
+        frame = pairs.select(
+            "prompt",
+            *(pl.col(column).alias(to.format("chosen")) for column, to in told.items()),
+            *(pl.col(_other(column)).alias(to.format("rejected")) for column, to in told.items()),
+            margin=pl.col("score") - pl.col("score_2"),
+        )
+        equal = both.join(pairs, on=["prompt", "turn"], how="anti", nulls_equal=True)["row"].sort()
+        alone = rows.filter(~pl.col("row").is_in(both["row"].implode()))["row"]
+        unusable = pl.concat([no_preference(equal, "tie"), no_preference(alone, "unpaired")])
+        return Reading(frame, (prompt, name, rating, *aspects), unusable, (say("io.rated", column=rating),))
+
+    def write(self, pairs: pl.DataFrame, like: pl.DataFrame) -> pl.DataFrame:
+        """Two rows a pair, the chosen answer first, with the known scores or 1 and 0."""
+        rating = _rating(like) or ASPECTS[0]
+        ratings = pl.Series(rating, scores_of(pairs).to_numpy().ravel(), dtype=pl.Float64)
+        whole = bool((ratings == ratings.round()).all())
+        return _two_rows(pairs, like, ratings.cast(pl.Int64) if whole else ratings)
+
+
+def _two_rows(pairs: pl.DataFrame, like: pl.DataFrame, told: pl.Series) -> pl.DataFrame:
+    """Two rows a pair, the chosen answer first, with the column that tells them apart, shape (2n,)."""
+    name = _completion(like) or ("completion" if told.dtype == pl.Boolean else "response")
+    twice = pairs.select(
+        pl.col("prompt").repeat_by(2).explode(), pl.concat_list("chosen", "rejected").explode().alias(name)
+    )
+    if name == "messages":
+        return pl.DataFrame([as_reply(twice[name], pl.List(OPENAI), twice["prompt"]), told])
+    prompt = prompt_of(like) or "prompt"
+    asked = as_prompt(twice["prompt"].alias(prompt), like.schema.get(prompt, pl.String()))
+    return pl.DataFrame([asked, as_reply(twice[name], like.schema.get(name, pl.String())), told])
+
+
+def _other(column: str) -> str:
+    """The same column of the other answer."""
+    return column.removesuffix("_2") if column.endswith("_2") else f"{column}_2"
+
+
+def _rating(raw: pl.DataFrame) -> str | None:
+    names = ["helpfulness", *(["score"] if {*ASPECTS} & {*raw.columns} else [])]
+    return next((name for name in reversed(names) if name in raw.columns and numbers(raw[name]) is not None), None)
 
 
 def _completion(raw: pl.DataFrame) -> str | None:
