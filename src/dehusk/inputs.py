@@ -12,9 +12,9 @@ from dehusk.core.errors import InputError
 from dehusk.core.kinds import RewardModel, scores_new_texts
 from dehusk.core.options import AuditConfig, ScoreConfig, at_home, parse_map, parse_source
 from dehusk.core.run import InputRecord, stream
-from dehusk.core.tables import Checks, Counterfactuals, Pairs, ResponseChecks, Responses, Scores, TrainLog
+from dehusk.core.tables import Checks, Counterfactuals, Pairs, ResponseChecks, Responses, Scores, Table, TrainLog
 from dehusk.io import read_counterfactuals, read_log, read_pairs, read_responses
-from dehusk.rewards import open_models, score_tables
+from dehusk.rewards import ScoreFile, open_models, parse_model, score_tables
 
 Watch = Callable[[str, int, int], None]  # (key of the step's name, steps done, steps in all)
 
@@ -40,13 +40,15 @@ class Inputs:
 
 
 def read(config: AuditConfig | ScoreConfig) -> Inputs:
-    """Read the files that were named, and open the reward models.
+    """Read the files that were named, then open the reward models, which may take longer.
 
     Raises:
-        InputError: nothing was named, or a file cannot be used.
+        InputError: nothing was named, or a file or a model cannot be used.
     """
     columns = parse_map(config.map)
-    found = Inputs(reward_models=open_models(config))
+    for spec in config.reward_model:
+        parse_model(spec)  # a misspelt kind need not wait for the files
+    found = Inputs()
     if config.pairs is not None:
         loaded = read_pairs(at_home(config.pairs), columns=columns, layout=config.layout, lang=config.lang)
         found = replace(found, pairs=loaded.pairs, checks=loaded.checks, records=(loaded.record,))
@@ -63,12 +65,14 @@ def read(config: AuditConfig | ScoreConfig) -> Inputs:
         rewrites, record = read_counterfactuals(at_home(config.counterfactuals), columns=columns)
         found = replace(found, counterfactuals=rewrites, records=(*found.records, record))
     if isinstance(config, AuditConfig) and config.log is not None:
-        log, record = read_log(at_home(config.log))
+        log, record = read_log(at_home(config.log), columns=columns, lang=config.lang)
         found = replace(found, log=log, records=(*found.records, record))
     if not found.records:
         verb = "audit" if isinstance(config, AuditConfig) else "score"
         raise InputError(f"nothing to {verb}", fix="--pairs FILE, or --responses NAME=FILE for two stages")
-    return found
+    models = open_models(config)
+    files = tuple(model.record for model in models if isinstance(model, ScoreFile))
+    return replace(found, reward_models=models, records=found.records + files)
 
 
 def scored(inputs: Inputs, watch: Watch = lambda *_: None) -> Inputs:
@@ -77,23 +81,44 @@ def scored(inputs: Inputs, watch: Watch = lambda *_: None) -> Inputs:
     Raises:
         BackendError: a reward model did not answer.
     """
-    sides = {
-        "pairs": (inputs.pairs, ("chosen", "rejected")),
-        "responses": (inputs.responses, ("response",)),
-        "counterfactuals": (inputs.counterfactuals, ("original", "edited")),
-    }
-    texts = {
-        side: (table.frame["prompt"], table.frame[side])
-        for table, names in sides.values()
-        if table is not None
-        for side in names
-    }
+    texts = {side: (table.frame["prompt"], table.frame[side]) for side, table in _sides(inputs).items()}
     if inputs.reward_models and texts:
         return replace(inputs, scores=score_tables(inputs.reward_models, texts, watch))
     if inputs.responses is not None and "score" in inputs.responses.frame.columns:
         frame = inputs.responses.frame.select(pl.col("score"))
         return replace(inputs, scores=Scores(models=("score",), frames={"response": frame}))
     return inputs
+
+
+def scores_table(inputs: Inputs, scores: Scores) -> pl.DataFrame:
+    """Every score as a row, for a file: pair_id or response_id, side, prompt, response, model, score.
+
+    With its texts it is a file that the kind `scores:` reads. A text without a score has null.
+    """
+    parts = []
+    for side, table in _sides(inputs).items():
+        texts = table.frame.select(
+            *(name for name in ("pair_id", "response_id") if name in table.frame.columns),
+            pl.lit(side).alias("side"),
+            "prompt",
+            pl.col(side).alias("response"),
+        )
+        for model in scores.models:
+            score = pl.Series("score", scores.of(side, model)).fill_nan(None)
+            parts.append(texts.with_columns(pl.lit(model).alias("model"), score))
+    return pl.concat(parts, how="diagonal")
+
+
+def _sides(inputs: Inputs) -> dict[str, Table]:
+    """The table that holds each side's texts, of those that are there."""
+    tables = {
+        "chosen": inputs.pairs,
+        "rejected": inputs.pairs,
+        "response": inputs.responses,
+        "original": inputs.counterfactuals,
+        "edited": inputs.counterfactuals,
+    }
+    return {side: table for side, table in tables.items() if table is not None}
 
 
 def sampled(inputs: Inputs, config: AuditConfig | ScoreConfig) -> Inputs:

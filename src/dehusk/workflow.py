@@ -10,21 +10,23 @@ from os import PathLike, fspath
 from typing import Any
 
 import numpy as np
+import polars as pl
 
 import dehusk.probes.data
 import dehusk.probes.policy
-import dehusk.probes.reward_model  # noqa: F401 - importing a module adds its probes to the table
-from dehusk.core.errors import NotEnoughData
+import dehusk.probes.reward_model
+import dehusk.probes.training_run  # noqa: F401 - importing a module adds its probes to the table
+from dehusk.core.errors import InputError, NotEnoughData
 from dehusk.core.findings import Audit, Finding, GlossaryEntry, Skipped
 from dehusk.core.kinds import Feature, NameTable, edits, feature_functions, layouts, probes, reward_models
 from dehusk.core.messages import say
-from dehusk.core.options import AuditConfig, ConvertConfig, parse_map
+from dehusk.core.options import AuditConfig, ConvertConfig, ScoreConfig, parse_map
 from dehusk.core.run import RunRecord, stream
 from dehusk.core.tables import Bools, Measures, Pairs, Responses
 from dehusk.features.intents import declare
 from dehusk.features.measuring import declared, measure
 from dehusk.features.mining import count_variants, mine
-from dehusk.inputs import Inputs, Watch, read, sampled, scored
+from dehusk.inputs import Inputs, Watch, read, sampled, scored, scores_table
 from dehusk.io import read_pairs, write_pairs
 from dehusk.probes import evidence, trace
 
@@ -175,6 +177,25 @@ def _glossary(features: tuple[Feature, ...], findings: list[Finding]) -> tuple[G
         for feature in features
         if not feature.mined or feature.name in spoken_of
     )
+
+
+def run_score(config: ScoreConfig, *, watch: Watch = lambda *_: None) -> pl.DataFrame:
+    """Score pairs or responses; what a killed run had scored is in the store and is not scored again.
+
+    Returns:
+        A row a text and model: pair_id or response_id, side, prompt, response, model, score.
+
+    Raises:
+        InputError: no reward model, or an input that cannot be used.
+        BackendError: a reward model did not answer.
+    """
+    if not config.reward_model:
+        raise InputError("no reward model", fix="--reward-model hf:FOLDER (dehusk list reward_models)")
+    watch("reading", 0, 1)
+    inputs = sampled(read(config), config)
+    scores = scored(inputs, watch).scores
+    assert scores is not None  # for mypy: there are models and texts
+    return scores_table(inputs, scores)
 
 
 @dataclass(frozen=True)

@@ -17,9 +17,10 @@ from rich.table import Table
 from dehusk.core.errors import InputError
 from dehusk.core.findings import Audit, Finding
 from dehusk.core.messages import label, meaning, say
-from dehusk.core.options import AuditConfig, ConvertConfig, ListConfig, ValidateConfig, at_home
+from dehusk.core.options import AuditConfig, ConvertConfig, ListConfig, ScoreConfig, ValidateConfig, at_home
 from dehusk.inputs import Watch
 from dehusk.io import write_atomic, write_table
+from dehusk.io.atomic import table_kind
 from dehusk.report import formats, to_html, to_markdown
 from dehusk.validation import Validation
 from dehusk.workflow import Conversion, Outcome, names
@@ -45,9 +46,11 @@ def watching(lang: str) -> Iterator[Watch]:
     ) as progress:
         task = progress.add_task("", total=None, rate="")
 
-        def watch(step: str, done: int, total: int, rate: str = "") -> None:
+        def watch(step: str, done: int, total: int) -> None:
             words = say(f"cli.step.{step}").render(lang)
-            progress.update(task, description=words, completed=done, total=total, rate=rate)
+            progress.update(task, description=words, completed=done, total=total)
+            speed = progress.tasks[0].speed if step == "scoring" else None
+            progress.update(task, rate=say("cli.rate", speed=speed).render(lang) if speed else "")
 
         yield watch
 
@@ -131,6 +134,35 @@ def _as_table(audit: Audit) -> pl.DataFrame:
     return pl.DataFrame([row(finding) for finding in audit.findings], schema_overrides=schema, infer_schema_length=None)
 
 
+def check_target(out: str | None) -> None:
+    """Refuse a file that scores cannot be written to before any work is done.
+
+    Raises:
+        InputError: no table format, or a folder that is not there or may not be written to.
+    """
+    if out is None:
+        return
+    table_kind(out)
+    folder = Path(at_home(out)).parent
+    if not (folder.is_dir() and os.access(folder, os.W_OK)):
+        raise InputError("cannot be written: no such folder, or no permission", where=out, fix=f"mkdir -p {folder}")
+
+
+def deliver_scores(table: pl.DataFrame, config: ScoreConfig) -> None:
+    """Write the scores to their file, or as JSON Lines to standard output; say how many texts have none."""
+    if config.out is None:
+        sys.stdout.write(table.write_ndjson())
+        sys.stdout.flush()
+    else:
+        write_table(at_home(config.out), table)
+    errors = Console(stderr=True, soft_wrap=True, highlight=False, markup=False)
+    without = table["score"].null_count()
+    if without:
+        errors.print(say("cli.unscored", without=without, rows=table.height).render(config.lang))
+    if config.out is not None:
+        errors.print(say("cli.scored", rows=table.height, file=config.out).render(config.lang))
+
+
 def show_conversion(done: Conversion, config: ConvertConfig) -> None:
     """Say what was read as what, and what was written."""
     words = say("cli.converted", rows=done.rows, source=config.source, read=done.read, written=done.written)
@@ -156,12 +188,13 @@ def show_validation(result: Validation, config: ValidateConfig) -> None:
     if config.format == "json":
         sys.stdout.write(json.dumps(result.as_dict(), ensure_ascii=False, indent=1) + "\n")
         return
-    console = Console(soft_wrap=False)
-    table = Table(title=say("validate.title", phrase=result.phrase).render(config.lang), title_justify="left")
+    console = Console(highlight=False, markup=False)
+    console.print(say("validate.title", phrase=result.phrase).render(config.lang), soft_wrap=True)
+    table = Table()
     for key in ("rate", "texts", "found", "named", "runs"):
         table.add_column(say(f"validate.column.{key}").render(config.lang), justify="right")
-    for row in result.recall:
+    for row in sorted({*result.recall, *filter(None, [result.smallest])}, key=lambda row: row.rate):
         table.add_row(f"{row.rate:.2%}", str(row.texts), f"{row.found:.0%}", f"{row.named:.0%}", str(row.runs))
     console.print(table)
     for sentence in result.sentences():
-        console.print(sentence.render(config.lang), highlight=False, markup=False)
+        console.print(sentence.render(config.lang), soft_wrap=True)  # Chinese must not be broken at its spaces

@@ -10,7 +10,7 @@ from cyclopts import Parameter
 
 from dehusk.core.config import Config
 from dehusk.core.findings import VERDICTS
-from dehusk.core.options import AuditConfig, ConvertConfig, DemoConfig, ListConfig, ValidateConfig
+from dehusk.core.options import AuditConfig, ConvertConfig, DemoConfig, ListConfig, ScoreConfig, ValidateConfig
 
 _LISTS = Parameter(name="*", consume_multiple=True)  # --responses sft=a.jsonl rl=b.jsonl is one option too
 
@@ -41,6 +41,7 @@ def demo(config: Annotated[DemoConfig, Parameter(name="*")] = DemoConfig()) -> i
     options = AuditConfig(
         pairs=str(files["pairs"]),
         responses=tuple(f"{stage}={files[stage]}" for stage in ("sft_data", "sft", "rl")),
+        reward_model=("demo=py:dehusk.demo.reward:score",),
         wanted=("asks_back",),
         out=config.out,
         lang=config.lang,
@@ -60,6 +61,18 @@ def validate(config: Annotated[ValidateConfig, _LISTS] = ValidateConfig()) -> in
     with watching(config.lang) as watch:
         result = run_validation(config, watch=watch)
     show_validation(result, config)
+    return 0
+
+
+def score(config: Annotated[ScoreConfig, _LISTS] = ScoreConfig()) -> int:  # noqa: B008
+    """Run `dehusk score`."""
+    from dehusk.cli.output import check_target, deliver_scores, watching
+    from dehusk.workflow import run_score
+
+    check_target(config.out)
+    with watching(config.lang) as watch:
+        table = run_score(config, watch=watch)
+    deliver_scores(table, config)
     return 0
 
 
@@ -98,6 +111,7 @@ VERBS = (
     Verb("demo", DemoConfig, demo),
     Verb("audit", AuditConfig, audit),
     Verb("validate", ValidateConfig, validate),
+    Verb("score", ScoreConfig, score),
     Verb("convert", ConvertConfig, convert),
     Verb("list", ListConfig, list_names),
 )

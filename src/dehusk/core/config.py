@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
@@ -79,7 +80,9 @@ class Config:
 def _recorded(value: Any) -> Any:
     if isinstance(value, tuple | list):
         return [_recorded(item) for item in value]
-    return value if value is None or isinstance(value, str | int | float | bool) else str(value)
+    if isinstance(value, str):  # a report is passed on; names and passwords in addresses are not
+        return re.sub(r"(?<=://)[^/?#\s]*@", "", value)
+    return value if value is None or isinstance(value, int | float | bool) else str(value)
 
 
 def _fits(value: Any, hint: Any) -> bool:

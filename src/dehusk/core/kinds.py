@@ -178,5 +178,5 @@ probes: NameTable[Callable[..., Any]] = NameTable("probe")
 layouts: NameTable[Any] = NameTable("layout")
 # (prompt, response, dose) -> the edited response, or None where the edit does not apply
 edits: NameTable[Callable[[str, str, int], str | None]] = NameTable("edit")
-# (what follows "scheme:", options) -> reward model
+# (name that the user gave or None, what follows "kind:", options) -> reward model
 reward_models: NameTable[Callable[..., Any]] = NameTable("reward_model")

@@ -53,7 +53,7 @@ class RunRecord:
 class InputRecord:
     """One input of a run: what it was, how it was read, and a hash of its bytes."""
 
-    role: str  # "pairs" or "responses"
+    role: str  # "pairs", "responses", "counterfactuals", "log" or "reward_model"
     name: str
     layout: str
     rows: int

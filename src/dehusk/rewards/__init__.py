@@ -1,6 +1,11 @@
 """Reward models of every kind behind one `score`, and a store so that nothing is scored twice."""
 
-from dehusk.rewards.opening import open_models
+import dehusk.rewards.callables
+import dehusk.rewards.command
+import dehusk.rewards.http
+import dehusk.rewards.score_files  # noqa: F401 - importing a module adds its kinds to the table
+from dehusk.rewards.lookup import ScoreFile
+from dehusk.rewards.opening import open_models, parse_model
 from dehusk.rewards.scoring import score_tables
 
-__all__ = ["open_models", "score_tables"]
+__all__ = ["ScoreFile", "open_models", "parse_model", "score_tables"]

@@ -98,7 +98,8 @@ def _bounded(difference: Floats) -> Floats:
     """A bounded difference where it may be tested, NaN elsewhere."""
     known = ~np.isnan(difference)
     found = np.full(difference.shape, np.nan)
-    found[known] = bounded(difference[known])
+    if known.any():
+        found[known] = bounded(difference[known])
     return found
 
 
