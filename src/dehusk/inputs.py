@@ -62,7 +62,7 @@ def read(config: AuditConfig | ScoreConfig) -> Inputs:
             records=found.records + answers.records,
         )
     if isinstance(config, AuditConfig) and config.counterfactuals is not None:
-        rewrites, record = read_counterfactuals(at_home(config.counterfactuals), columns=columns)
+        rewrites, record = read_counterfactuals(at_home(config.counterfactuals), columns=columns, lang=config.lang)
         found = replace(found, counterfactuals=rewrites, records=(*found.records, record))
     if isinstance(config, AuditConfig) and config.log is not None:
         log, record = read_log(at_home(config.log), columns=columns, lang=config.lang)

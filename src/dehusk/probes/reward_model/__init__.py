@@ -1,5 +1,14 @@
 """Probes on reward models: what they pay for, whether they read the prompt, and whether they are plugged in right."""
 
-from dehusk.probes.reward_model import association, plumbing, prompt_use, scale, style_matrix
+from dehusk.probes.reward_model import (
+    association,
+    counterfactual,
+    degenerate,
+    plumbing,
+    prompt_use,
+    rewrites,
+    scale,
+    style_matrix,
+)
 
-__all__ = ["association", "plumbing", "prompt_use", "scale", "style_matrix"]
+__all__ = ["association", "counterfactual", "degenerate", "plumbing", "prompt_use", "rewrites", "scale", "style_matrix"]
