@@ -13,13 +13,13 @@ from rich.text import Text
 from dehusk.core.findings import Audit, Finding
 from dehusk.core.messages import Text as Message
 from dehusk.core.messages import label, say
-from dehusk.report.charts import SECOND
 from dehusk.report.story import advised, skipped_by_need, subject, three_sentences, worth_reading
 from dehusk.report.trace_view import TraceCell, TraceView, trace_view
 from dehusk.report.wording import ABSENT, chance, decided, interval, is_change, number, one_line, probe_title, word
 
 _ROWS = 15
 _FINDINGS = 8
+_AT_EQUAL_LENGTH = ("length_matched", "length_conditional", "net_of_length")
 _ROOMY = 3  # stages beside which there is room for a second reading
 _STYLES = {"fail": "bold red", "warn": "bold yellow", "inform": "blue", "pass": "green"}
 
@@ -104,7 +104,7 @@ def _cell(found: Mapping[tuple[str, str | None], TraceCell], stage: str, *, seco
     if raw is None or raw.estimate is None:
         return Text(ABSENT, style="dim")
     said = Text(_number(raw), style=_weight(raw), no_wrap=True)
-    other = next((found[stage, name] for name in SECOND if _known(found.get((stage, name)))), None)
+    other = next((found[stage, name] for name in _AT_EQUAL_LENGTH if _known(found.get((stage, name)))), None)
     if second and other is not None:
         said.append(f" ({_number(other).removesuffix(' pp').removesuffix('%')})", style=_weight(other))
     return said

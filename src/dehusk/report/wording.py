@@ -17,7 +17,10 @@ _SIGNED = frozenset(
 _HALF = frozenset({"auc", "accuracy", "pairs", "win"})  # a rule that guesses is right half the time
 # Probes whose estimates are differences in the unit of the feature, so that the unit alone does not say so.
 _CHANGES = frozenset(
-    {"data.catchphrases", "policy.amplification", "policy.diversity", "policy.hygiene", "policy.provenance"}
+    {
+        *("data.catchphrases", "policy.amplification", "policy.diversity", "policy.hygiene", "policy.provenance"),
+        *("selection.best_of_n", "forecast.amplification"),
+    }
 )
 
 
@@ -49,7 +52,7 @@ def is_signed(unit: str) -> bool:
 
 def is_change(finding: Finding, unit: str) -> bool:
     """Whether a finding's estimates in this unit are differences, so that their sign is shown."""
-    return finding.probe in _CHANGES or is_signed(unit)
+    return unit != "rate" and (finding.probe in _CHANGES or is_signed(unit))
 
 
 def reference_of(unit: str, *, signed: bool = False) -> float | None:
@@ -144,7 +147,8 @@ def word(area: str, name: str, lang: str) -> str:
 
 def curve_name(name: str, lang: str) -> str:
     """What a curve is of: the report's word for it, a feature's label, or a model's own name."""
-    return catalogue(lang).get(f"report.curve.{name}") or label(name, lang)
+    said = word("curve", name, lang)
+    return said if f"report.curve.{name}" in catalogue(lang) else label(name, lang)
 
 
 def word_or_itself(value: str, lang: str) -> str:
