@@ -13,8 +13,10 @@ import numpy as np
 import polars as pl
 
 import dehusk.probes.data
+import dehusk.probes.forecast
 import dehusk.probes.policy
 import dehusk.probes.reward_model
+import dehusk.probes.selection
 import dehusk.probes.training_run  # noqa: F401 - importing a module adds its probes to the table
 from dehusk.core.errors import InputError, NotEnoughData
 from dehusk.core.findings import Audit, Finding, GlossaryEntry, Skipped
@@ -150,8 +152,9 @@ def run_probes(inputs: Inputs, measures: Measures, config: AuditConfig) -> tuple
         asked = {name for name, parameter in parameters.items() if parameter.default is parameter.empty}
         missing = sorted(asked - ready.keys() - {"rng"})
         if missing:
-            needs = ", ".join(name for name in missing if not name.endswith("checks"))  # they come with the files
-            skipped.append(Skipped(probe.name, say("core.needs_data", needs=needs)))
+            named = dict.fromkeys(name.replace("reward_models", "reward_model") for name in missing)
+            needs = ", ".join(name for name in named if not name.endswith("checks"))  # they come with the files
+            skipped.append(Skipped(probe.name, say("core.not_given", needs=needs)))
             continue
         given = {name: ready[name] for name in asked - {"rng"}}
         given |= {"rng": stream(config.seed, probe.name)} if "rng" in asked else {}

@@ -95,6 +95,13 @@ def skipped_by_need(skipped: Iterable[Skipped]) -> list[tuple[Text, list[str]]]:
     return list(needs.values())
 
 
+def not_given(skipped: Iterable[Skipped]) -> Text | None:
+    """One line on the inputs that were not given and how many probes would need some of them; None if all were."""
+    found = [one for one in skipped if one.needs.key == "core.not_given"]
+    inputs = dict.fromkeys(name for one in found for name in str(one.needs.values["needs"]).split(", "))
+    return say("report.skipped.not_given", needs=", ".join(inputs), probes=len(found)) if found else None
+
+
 def subject(finding: Finding, lang: str) -> str:
     """What a finding is about: its feature, or its probe, and the part of the data it holds for."""
     about = label(finding.feature, lang) if finding.feature else probe_title(finding.probe, lang)

@@ -13,7 +13,7 @@ from rich.text import Text
 from dehusk.core.findings import Audit, Finding
 from dehusk.core.messages import Text as Message
 from dehusk.core.messages import label, say
-from dehusk.report.story import advised, skipped_by_need, subject, three_sentences, worth_reading
+from dehusk.report.story import advised, not_given, skipped_by_need, subject, three_sentences, worth_reading
 from dehusk.report.trace_view import TraceCell, TraceView, trace_view
 from dehusk.report.wording import ABSENT, chance, decided, interval, is_change, number, one_line, probe_title, word
 
@@ -54,7 +54,9 @@ def to_text(audit: Audit, lang: str = "en") -> RenderableType:
         parts += [Text(t(more, count=left), style="dim")] if left else []
     if audit.skipped:
         parts.append(title("skipped.title"))
-        for needs, probes in skipped_by_need(audit.skipped):
+        absent = not_given(audit.skipped)
+        parts += [_indented(Text(one_line(absent.render(lang))))] if absent else []
+        for needs, probes in skipped_by_need(one for one in audit.skipped if one.needs.key != "core.not_given"):
             titles = "; ".join(one_line(probe_title(name, lang)) for name in probes)
             parts.append(_indented(Text.assemble((one_line(needs.render(lang)), "bold"), "  ", titles)))
     return Group(*parts)
