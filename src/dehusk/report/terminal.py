@@ -14,12 +14,11 @@ from dehusk.core.findings import Audit, Finding
 from dehusk.core.messages import Text as Message
 from dehusk.core.messages import label, say
 from dehusk.report.story import advised, not_given, skipped_by_need, subject, three_sentences, worth_reading
-from dehusk.report.trace_view import TraceCell, TraceView, trace_view
+from dehusk.report.trace_view import EQUAL, RAW, TraceCell, TraceView, trace_view
 from dehusk.report.wording import ABSENT, chance, decided, interval, is_change, number, one_line, probe_title, word
 
 _ROWS = 15
 _FINDINGS = 8
-_AT_EQUAL_LENGTH = ("length_matched", "length_conditional", "net_of_length")
 _ROOMY = 3  # stages beside which there is room for a second reading
 _STYLES = {"fail": "bold red", "warn": "bold yellow", "inform": "blue", "pass": "green"}
 
@@ -89,7 +88,7 @@ def _table(view: TraceView, lang: str) -> RenderableType:
     table.add_column(say("report.trace.feature").render(lang), overflow="fold", min_width=12)
     at_equal_length = say("report.terminal.at_equal_length").render(lang) if len(stages) <= _ROOMY else ""
     for stage in stages:
-        head = word("stage", stage, lang)
+        head = word("column", stage, lang)
         table.add_column(f"{head}\n{at_equal_length}" if at_equal_length else head, justify="right", overflow="fold")
     table.add_column(say("report.trace.verdict").render(lang), no_wrap=True)
     for line in view.lines:
@@ -102,12 +101,12 @@ def _table(view: TraceView, lang: str) -> RenderableType:
 
 def _cell(found: Mapping[tuple[str, str | None], TraceCell], stage: str, *, second: bool) -> Text:
     """The raw number, dim where its interval holds "nothing", and in brackets the one at equal length."""
-    raw = found.get((stage, "raw"))
+    raw = found.get((stage, RAW))
     if raw is None or raw.estimate is None:
         return Text(ABSENT, style="dim")
     said = Text(_number(raw), style=_weight(raw), no_wrap=True)
-    other = next((found[stage, name] for name in _AT_EQUAL_LENGTH if _known(found.get((stage, name)))), None)
-    if second and other is not None:
+    other = found.get((stage, EQUAL))
+    if second and other is not None and other.estimate is not None:
         said.append(f" ({_number(other).removesuffix(' pp').removesuffix('%')})", style=_weight(other))
     return said
 
@@ -118,7 +117,3 @@ def _number(cell: TraceCell) -> str:
 
 def _weight(cell: TraceCell) -> str:
     return "" if cell.estimate and decided(cell.estimate, signed=cell.signed) else "dim"
-
-
-def _known(cell: TraceCell | None) -> bool:
-    return cell is not None and cell.estimate is not None

@@ -9,8 +9,9 @@ from dehusk.core.findings import STAGES, VERDICTS, Estimate, TraceRow
 from dehusk.core.messages import Text, say
 from dehusk.report.wording import reference_of
 
-# The readings a trace has room for, in the order they are shown; the others are told with the finding.
-READINGS = ("raw", "adjusted", "length_conditional", "length_matched", "net_of_length")
+# A trace has room for two readings a stage; the others are told with the finding.
+RAW, EQUAL = "raw", "equal_length"
+_EQUAL = ("length_matched", "net_of_length", "length_conditional")  # what each probe calls it
 
 
 @dataclass(frozen=True)
@@ -67,13 +68,15 @@ def trace_view(trace: tuple[TraceRow, ...], lang: str, most: int) -> TraceView:
 
 
 def _readings(trace: tuple[TraceRow, ...], stage: str) -> tuple[str, ...]:
-    found = dict.fromkeys(name for row in trace if isinstance(cell := row.cells.get(stage), Mapping) for name in cell)
-    return tuple(name for name in READINGS if name in found) or tuple(found)
+    found = {name for row in trace if isinstance(cell := row.cells.get(stage), Mapping) for name in cell}
+    return ((RAW,) if found else ()) + ((EQUAL,) if found.intersection(_EQUAL) else ())
 
 
 def _cell(row: TraceRow, column: TraceColumn, notes: dict[str, int], lang: str) -> TraceCell:
     cell = row.cells.get(column.stage)
-    if isinstance(cell, Mapping) and column.reading is not None and column.reading in cell:
-        return TraceCell(cell[column.reading])
+    names = _EQUAL if column.reading == EQUAL else (RAW,)
+    known = next((cell[name] for name in names if name in cell), None) if isinstance(cell, Mapping) else None
+    if known is not None and column.reading is not None:
+        return TraceCell(known)
     why = cell if isinstance(cell, Text) else say("report.trace.not_measured")
     return TraceCell(None, notes.setdefault(why.render(lang), len(notes) + 1))
