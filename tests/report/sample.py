@@ -265,7 +265,7 @@ def _trace_row(place: int) -> TraceRow:
     named = ["characters", "lists", EN_PHRASE, ZH_PHRASE, SCRIPT, HOSTILE[3], LONG, RTL, "bold", "emoji"]
     name = named[place] if place < len(named) else f"feature_{place}"
     size = 0.31 * math.cos(place) / (1 + place / 8)
-    data = {"raw": estimate(size, 0.03, "win-rate shift"), "adjusted": estimate(size / 3, 0.04, "win-rate shift")}
+    data = {"raw": estimate(size, 0.03, "win-rate shift"), "length_conditional": estimate(size / 3, 0.04)}
     policy = {"raw": estimate(size / 2), "length_matched": estimate(size / 4, 0.03)}
     cells: dict[str, Mapping[str, Estimate] | Text] = dict.fromkeys(STAGES, say("sample.needs", flag="hf:path"))
     if place % 7 != 3:

@@ -109,12 +109,12 @@ def test_trace_cells_hold_an_estimate_or_a_reason(rich):
     view = trace_view(rich.trace, "en", 100)
     assert [(column.stage, column.reading) for column in view.columns] == [
         ("data", "raw"),
-        ("data", "adjusted"),
+        ("data", "equal_length"),
         ("reward_model", None),
         ("selection", None),
         ("forecast", None),
         ("policy", "raw"),
-        ("policy", "length_matched"),
+        ("policy", "equal_length"),
     ]
     assert len(view.lines) == view.total == 60
     for line in view.lines:
