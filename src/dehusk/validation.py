@@ -1,8 +1,8 @@
 """What could an audit of this very data have seen? Plant effects of known size in it, and look.
 
 Recall: a phrase is planted in a share of the chosen (later) answers and the audit's own miner and test are run.
-False alarms: the labels are permuted, so that every finding is false. Smallest effect: what the planting shows, and
-what the counts alone say.
+False alarms: the labels are permuted, so that every finding is false. Smallest effect: computed from what the miner
+and the test ask for, then planted too, so that the computation is checked on the spot.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import math
 import re
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
+from itertools import count
 from typing import Any
 
 import numpy as np
@@ -22,20 +23,23 @@ from dehusk.core.kinds import probes
 from dehusk.core.messages import Text, say
 from dehusk.core.options import AuditConfig, ValidateConfig
 from dehusk.core.run import stream
-from dehusk.core.tables import Pairs, Responses
+from dehusk.core.tables import Floats, Ints, Pairs, Responses
 from dehusk.features.intents import phrase_feature
-from dehusk.features.measuring import declared, measure
-from dehusk.features.mining import mine
+from dehusk.features.measuring import chinese, declared, measure
+from dehusk.features.mining import contrasts, mine
+from dehusk.inputs import Watch, read, sampled
+from dehusk.probes.data.association import FEWEST_PROMPTS
 from dehusk.stats.distributions import normal_quantile
 from dehusk.stats.effects import clustered_mean
 from dehusk.stats.multiplicity import FAMILIES
-from dehusk.workflow import Inputs, Watch, half_of_prompts, read, sampled
+from dehusk.workflow import half_of_prompts
 
 PHRASES = {  # the first that does not occur in the data is planted
     "en": ("to put it plainly and without sugar", "speaking as plainly as a lamp post"),
     "zh": ("一句不太中听的大实话", "把糖衣剥开来说"),
 }
 POWER = 0.8  # recall at which an effect counts as one the data could have shown
+SPLITS, DRAWS = 5, 100  # the smallest rate: halves of the prompts tried, and orders of planting in each
 _BOUNDARY = re.compile(r"[.!?。！？\n]+\s*")
 
 
@@ -55,11 +59,14 @@ class Validation:
     """What this data set can show."""
 
     phrase: str
+    side: str  # where it was planted: "chosen", or the last stage
     rows: int
+    answers: int  # on that side and in the phrase's language
     recall: tuple[Recall, ...]
     permutations: int
     alarms: int  # permutations with any confirmed finding
-    smallest_rate: float  # from the counts alone: planted share that is confirmed with probability `POWER`
+    q: float
+    smallest: Recall | None  # the rate computed to be confirmed with probability `POWER`, and what became of it
     smallest_shift: float | None  # win-rate shift of a declared feature that is confirmed with probability `POWER`
 
     def as_dict(self) -> dict[str, Any]:
@@ -68,12 +75,14 @@ class Validation:
 
     def sentences(self) -> list[Text]:
         """The result in words."""
-        told = [
-            say("validate.alarms", alarms=self.alarms, runs=self.permutations),
-            say("validate.smallest_rate", rate=self.smallest_rate, power=POWER),
-        ]
+        told = [say("validate.alarms", alarms=self.alarms, runs=self.permutations, percent=100 * self.q)]
+        if self.smallest is None:
+            told.append(say("validate.no_rate", power=POWER))
+        else:
+            planted = asdict(self.smallest) | {"found": round(self.smallest.found * self.smallest.runs)}
+            told.append(say("validate.smallest_rate", power=POWER, percent=100 * self.smallest.rate, **planted))
         if self.smallest_shift is not None:
-            told.append(say("validate.smallest_shift", shift=self.smallest_shift, power=POWER))
+            told.append(say("validate.smallest_shift", points=100 * self.smallest_shift, power=POWER))
         return told
 
 
@@ -83,70 +92,94 @@ def validate(config: ValidateConfig, *, watch: Watch = lambda *_: None) -> Valid
     Raises:
         InputError: nothing to plant in, or a phrase that the data already has.
     """
-    asked = AuditConfig(
-        pairs=config.pairs,
-        responses=() if config.pairs else config.responses,
-        map=config.map,
-        layout=config.layout,
-        stages=config.stages,
-        sample=config.sample,
-        seed=config.seed,
-        q=config.q,
-    )
-    table = _table(sampled(read(asked), asked))
+    table = _table(config)
     phrase = _phrase(table, config.phrase)
-    total = (len(config.rates) + 1) * config.repeats
-    done, tested, recall = 0, [1], []
-    for rate in config.rates:
+    side, answers = "chosen" if isinstance(table, Pairs) else table.stages[-1], places(table, phrase).size
+    done, total = count(), SPLITS + 1 + (len(config.rates) + 2) * config.repeats
+
+    def recall(rate: float, runs: int = config.repeats) -> Recall:
         found = []
-        for run in range(config.repeats):
-            watch("planting", done, total)
-            done += 1
+        for run in range(runs):
+            watch("planting", next(done), total)
             planted = plant(table, phrase, rate, stream(config.seed + run, f"plant {rate}"))
-            names, count = _confirmed(planted, config.seed + run, config.q)
-            tested.append(count)
+            names, _ = _confirmed(planted, config.seed + run, config.q)
             found.append((any(_shares(phrase, name) for name in names), any(_is(phrase, name) for name in names)))
         hit, named = np.mean(found, axis=0)
-        recall.append(Recall(rate, _planted_count(table, rate), float(hit), float(named), config.repeats))
+        return Recall(rate, round(rate * answers), float(hit), float(named), runs)
+
+    needed = []
+    for split in range(SPLITS):
+        watch("planting", next(done), total)
+        needed.append(needed_answers(table, phrase, config.seed + split, config.q))
+    fewest = float(np.quantile(np.concatenate(needed), POWER, method="inverted_cdf"))
+    possible = fewest <= answers and recall(1.0, 1).found > 0  # a probe may have a limit that is not computed here
+    smallest = recall(fewest / answers) if possible else None
+    recalls = tuple(recall(rate) for rate in config.rates)
     alarms = 0
     for run in range(config.repeats):
-        watch("permuting", done, total)
-        done += 1
+        watch("permuting", next(done), total)
         permuted = permute(table, stream(config.seed + run, "permute"))
         alarms += bool(_confirmed(permuted, config.seed + run, config.q, with_declared=True)[0])
-    rate = smallest_rate(_planted_count(table, 1.0) // 2, int(np.median(tested)), config.q)
-    return Validation(phrase, len(table), tuple(recall), config.repeats, alarms, rate, _smallest_shift(table, config.q))
+    shift = _smallest_shift(table, config.q)
+    return Validation(phrase, side, len(table), answers, recalls, config.repeats, alarms, config.q, smallest, shift)
 
 
-def smallest_rate(texts: int, tested: int, q: float) -> float:
-    """Planted share that the exact sign test confirms with probability `POWER`, from counts alone.
+def needed_answers(table: Pairs | Responses, phrase: str, seed: int, q: float) -> Floats:
+    """How many answers must have a new phrase to be mined on one half of the prompts and confirmed on the other.
 
-    A phrase that only one side has needs k held-out prompts with 2 · 2⁻ᵏ ≤ q / (families · tested), the strictest
-    threshold of Benjamini and Hochberg; the normal approximation then gives the share that yields k with that
-    probability.
+    The phrase is put into one answer after the other, in random order, until it stands in as many discovery prompts as
+    the miner asks for and in as many held-out ones as the exact test asks for: k with 2 · 2⁻ᵏ ≤ q · (c + 1) /
+    (families · tested), Benjamini and Hochberg's threshold beside the c phrases that are confirmed anyway. A prompt
+    with more later than earlier answers counts for less.
 
-    >>> 0.01 < smallest_rate(1000, 50, 0.05) < 0.02
-    True
+    Returns:
+        Answers needed in each of `DRAWS` orders, inf where all of them are too few, shape (DRAWS,).
     """
-    needed = math.ceil(math.log2(2 * FAMILIES * max(tested, 1) / q))
-    z = normal_quantile(POWER)
-    # Solve n·r − z·sqrt(n·r) = k for n·r: a count exceeds k with probability POWER.
-    root = (z + math.sqrt(z * z + 4 * needed)) / 2
-    return min(1.0, root * root / max(texts, 1))
+    rows, groups, rng = places(table, phrase), table.groups, stream(seed, "order")
+    discovery = half_of_prompts(table, stream(seed, "split"))
+    contrast = next(contrasts(table, discovery, stream(seed, "mine")))
+    screen = contrast.fewest(len(phrase_feature(phrase).details["tokens"][0]))
+    confirmed, tested = _confirmed(table, seed, q)
+    proof = math.log2(2 * FAMILIES * (tested + 1) / (q * (len(confirmed) + 1)))
+    every = np.arange(int(groups.max()) + 1)
+    half, compared, bits = np.isin(every, groups[discovery]), np.ones(every.size, dtype=bool), np.ones(every.size)
+    if isinstance(table, Responses):
+        early, late = (np.bincount(groups[table.at(table.stages[k])], minlength=every.size) for k in (0, -1))
+        compared, bits = (early > 0) & (late > 0), np.log2(1 + early / np.maximum(late, 1))
+        rows = rows[compared[groups[rows]]]
+    looked_at = contrast.prompts / max(int((half & compared).sum()), 1)  # in very large files not all are mined
+    needed = np.full(DRAWS, np.inf)
+    if screen is None:
+        return needed
+    for draw in range(DRAWS):
+        prompts, first = np.unique(groups[rng.permutation(rows)], return_index=True)
+        prompts, first = prompts[np.argsort(first)], np.sort(first)
+        seen = first[half[prompts] & (rng.random(prompts.size) < looked_at)][screen - 1 : screen]
+        held = first[~half[prompts]][np.cumsum(bits[prompts[~half[prompts]]]) >= proof - 1e-9]
+        if seen.size and held.size:
+            needed[draw] = 1 + max(int(seen[0]), int(held[0]))
+    return needed
+
+
+def places(table: Pairs | Responses, phrase: str) -> Ints:
+    """Rows of the chosen, or the last stage's, answers that can have a phrase: those in its language."""
+    rows = np.arange(len(table)) if isinstance(table, Pairs) else table.at(table.stages[-1])
+    meant = table.frame.select(chinese(_side(table)))[:, 0].to_numpy() == (phrase_feature(phrase).lang == "zh")
+    found: Ints = rows[meant[rows]]
+    return found
 
 
 def plant(table: Pairs | Responses, phrase: str, rate: float, rng: np.random.Generator) -> Pairs | Responses:
-    """Insert a phrase at a random sentence boundary of a share of the chosen answers, or of the last stage's."""
-    column = "chosen" if isinstance(table, Pairs) else "response"
-    rows = np.arange(len(table)) if isinstance(table, Pairs) else table.at(table.stages[-1])
-    picked = rng.choice(rows, size=min(rows.size, _planted_count(table, rate)), replace=False)
-    texts = table.frame[column].to_list()
+    """Insert a phrase at a random sentence boundary of a share of the answers that can have it (see `places`)."""
+    rows, side = places(table, phrase), _side(table)
+    picked = rng.choice(rows, size=round(rate * rows.size), replace=False)
+    texts = table.frame[side].to_list()
     glue = ", " if phrase.isascii() else "，"
     for row in picked.tolist():
         text = texts[row]
         at = int(rng.choice([0, *(match.end() for match in _BOUNDARY.finditer(text))]))
         texts[row] = text[:at] + phrase + glue + text[at:]
-    return replace(table, frame=table.frame.with_columns(pl.Series(column, texts)))
+    return replace(table, frame=table.frame.with_columns(pl.Series(side, texts)))
 
 
 def permute(table: Pairs | Responses, rng: np.random.Generator) -> Pairs | Responses:
@@ -163,7 +196,18 @@ def permute(table: Pairs | Responses, rng: np.random.Generator) -> Pairs | Respo
     return replace(table, frame=frame)
 
 
-def _table(inputs: Inputs) -> Pairs | Responses:
+def _table(config: ValidateConfig) -> Pairs | Responses:
+    asked = AuditConfig(
+        pairs=config.pairs,
+        responses=() if config.pairs else config.responses,
+        map=config.map,
+        layout=config.layout,
+        stages=config.stages,
+        sample=config.sample,
+        seed=config.seed,
+        q=config.q,
+    )
+    inputs = sampled(read(asked), asked)
     if inputs.pairs is not None:
         return inputs.pairs
     if inputs.responses is not None and len(inputs.responses.stages) >= 2:
@@ -171,21 +215,23 @@ def _table(inputs: Inputs) -> Pairs | Responses:
     raise InputError("nothing to plant in", fix="--pairs FILE, or --responses for two stages")
 
 
-def _planted_count(table: Pairs | Responses, rate: float) -> int:
-    rows = len(table) if isinstance(table, Pairs) else table.at(table.stages[-1]).size
-    return round(rate * rows)
+def _side(table: Pairs | Responses) -> str:
+    return "chosen" if isinstance(table, Pairs) else "response"
 
 
 def _phrase(table: Pairs | Responses, wanted: str | None) -> str:
-    """A phrase that no text of the table has, in its language."""
+    """A phrase that no text of the table has, in the language of most of them."""
     if wanted is not None:
-        phrase_feature(wanted, "--phrase")
-    texts = table.frame["chosen" if isinstance(table, Pairs) else "response"]
-    chinese = float(texts.str.contains(r"\p{Han}").mean() or 0) > 0.5  # type: ignore[arg-type]
-    for phrase in (wanted,) if wanted is not None else PHRASES["zh" if chinese else "en"]:
-        if not texts.str.contains(phrase, literal=True).any():
+        phrase_feature(wanted, "--phrase")  # refuses one without a word
+        if not places(table, wanted).size:
+            raise InputError(f"no answer in the language of {wanted!r}", where="--phrase")
+    mostly_chinese = bool(table.frame.select(chinese(_side(table)).mean()).item() > 0.5)
+    texts = table.frame.select("chosen", "rejected") if isinstance(table, Pairs) else table.frame.select("response")
+    choices = (wanted,) if wanted is not None else PHRASES["zh" if mostly_chinese else "en"]
+    for phrase in choices:
+        if not texts.select(pl.any_horizontal(pl.all().str.contains(phrase, literal=True)).any()).item():
             return phrase
-    raise InputError(f"{wanted!r} already occurs in the data", where="--phrase", expected="a phrase that does not")
+    raise InputError(f"{choices[0]!r} already occurs in the data", where="--phrase", expected="a phrase that does not")
 
 
 def _confirmed(table: Pairs | Responses, seed: int, q: float, *, with_declared: bool = False) -> tuple[list[str], int]:
@@ -217,8 +263,8 @@ def _run(names: tuple[str, ...], every: bool, q: float, **inputs: Any) -> Iterab
 
 
 def _smallest_shift(table: Pairs | Responses, q: float) -> float | None:
-    """Win-rate shift that a declared feature needs, from the spread of the commonest one: length."""
-    if isinstance(table, Responses):
+    """Win-rate shift that a declared feature needs, from the spread of length, a common one; None if none will do."""
+    if isinstance(table, Responses) or np.unique(table.groups).size < FEWEST_PROMPTS:
         return None
     signs = table.frame.select(
         (pl.col("chosen").str.len_chars().cast(pl.Int64) - pl.col("rejected").str.len_chars().cast(pl.Int64)).sign()
@@ -226,7 +272,8 @@ def _smallest_shift(table: Pairs | Responses, q: float) -> float | None:
     effect = clustered_mean(signs.to_series().cast(pl.Float64).to_numpy(), table.groups, level=0.68)
     spread = (effect.high - effect.low) / 2  # about one standard error
     strictest = q / (FAMILIES * max(len(declared()), 1))
-    return (normal_quantile(1 - strictest / 2) + normal_quantile(POWER)) * spread
+    shift = (normal_quantile(1 - strictest / 2) + normal_quantile(POWER)) * spread
+    return shift if 0 < shift <= 1 else None  # without a spread, all answers are of one length
 
 
 def _spelled(name: str) -> str:

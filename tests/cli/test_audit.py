@@ -62,7 +62,7 @@ def test_the_same_seed_gives_the_same_audit(audited):
 
 def test_chinese(audited):
     ran = audited("--lang", "zh")
-    assert "偏好" in ran.out
+    assert "特征追踪表" in ran.out
     assert "Findings" not in ran.out
 
 

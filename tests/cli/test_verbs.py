@@ -54,7 +54,8 @@ def test_validate_says_what_could_be_seen(dehusk, data):
     strong, weak = result["recall"]
     assert strong["found"] == 1
     assert weak["found"] < 1
-    assert 0.01 < result["smallest_rate"] < 0.3
+    assert 0.01 < result["smallest"]["rate"] <= 0.3
+    assert result["smallest"]["runs"] == 3
     assert result["permutations"] == 3
 
 

@@ -58,7 +58,7 @@ def ours() -> set[tuple[str, str]]:
             element = re.match(r"<([a-z0-9]+)", tag)
             assert element
             inside = re.sub(r'"[^"]*"', "", tag[element.end() : -1])
-            names |= {(element[1], ""), *((element[1], word) for word in re.findall(r"[a-z][a-z0-9-]*", inside))}
+            names |= {(element[1], ""), *((element[1], word) for word in re.findall(r"[a-zA-Z][a-zA-Z0-9-]*", inside))}
     return {(tag.lower(), attribute.lower()) for tag, attribute in names}
 
 

@@ -17,10 +17,11 @@ from dehusk.core.run import stream
 from dehusk.core.tables import Pairs, Responses
 from dehusk.features.intents import phrase_feature
 from dehusk.features.measuring import measure
+from dehusk.inputs import Inputs, sampled
 from dehusk.io import read_pairs, read_responses
 from dehusk.probes import trace
 from dehusk.validation import PHRASES, permute, plant
-from dehusk.workflow import Inputs, audit_tables, find_features, sampled
+from dehusk.workflow import audit_tables, find_features
 
 RUNS, ALARMS, RECOVERED = 20, 4, 19
 REAL = Path(__file__).parents[3] / "shared" / "data" / "preference" / "hh_rlhf_harmless_test.parquet"

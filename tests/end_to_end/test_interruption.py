@@ -69,7 +69,7 @@ def pairs(tmp_path: Path) -> Path:
 @pytest.mark.parametrize(
     "place",
     [
-        "dehusk.workflow.read_pairs",
+        "dehusk.inputs.read_pairs",
         "dehusk.workflow.mine",
         "dehusk.workflow.measure",
         "dehusk.workflow.run_probes",

@@ -61,6 +61,7 @@ def folder(tmp_path, monkeypatch):
         ("audit --pairs prefs.jsonl --map promt=prompt", "--map: 'promt' is no name of dehusk's; expected prompt=…"),
         ("audit --pairs prefs.jsonl --map promt=prompt", "Try: --map prompt=prompt"),
         ("audit --pairs prefs.jsonl --unwanted bulets", "unknown feature or family 'bulets'; did you mean bullets"),
+        ("audit --pairs not_even_there.jsonl --wanted bulets", "--wanted: unknown feature or family 'bulets'; did you"),
         ("audit --pairs prefs.jsonl --unwanted delve", "Try: '\"delve\"' if it is a phrase"),
         ("audit --pairs prefs.jsonl --unwanted …", "--unwanted: no word in '…'; expected a phrase with letters"),
         ("audit --pairs sft.jsonl", "Try: --responses NAME=sft.jsonl, if these are answers of one stage"),
@@ -86,7 +87,7 @@ def folder(tmp_path, monkeypatch):
         ("convert prefs.jsonl", "Try: dehusk convert --help"),
         ("convert prefs.jsonl x.jsonl --to openrlfh", "unknown layout 'openrlfh'; did you mean openrlhf"),
         ("list", "Try: dehusk list --help"),
-        ("check prefs.jsonl", "unknown verb 'check'; one of audit, convert, demo, list, validate"),
+        ("check prefs.jsonl", "unknown verb 'check'; one of audit, convert, demo, list"),
     ],
 )  # fmt: skip
 def test_a_mistake_is_one_line(dehusk, folder, line, said):
@@ -112,6 +113,7 @@ def test_a_mistake_is_one_line(dehusk, folder, line, said):
         "audit --responses sft.jsonl rl.jsonl",
         "audit --responses 'sft = sft.jsonl' 'rl = rl.jsonl'",
         "audit --config shared.toml",
+        "audit --pairs prefs.jsonl --unwanted phrase,template",
     ],
 )
 def test_what_is_no_mistake_works(dehusk, folder, line):

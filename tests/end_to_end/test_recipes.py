@@ -23,7 +23,7 @@ RECIPES = [
 def files(demo, tmp_path_factory):
     """The files that the recipes name, each small."""
     folder = tmp_path_factory.mktemp("recipes")
-    for name, source, rows in (("prefs", "pairs", 160), ("sft", "sft", 100), ("rl", "rl", 100)):
+    for name, source, rows in (("prefs", "pairs", 160), ("sft", "sft", 700), ("rl", "rl", 100)):
         lines = demo[source].read_text("utf-8").splitlines()
         (folder / f"{name}.jsonl").write_text("\n".join(lines[:rows]), "utf-8")
     pairs = pl.read_ndjson(folder / "prefs.jsonl").select(question="prompt", win="chosen", lose="rejected", by="source")

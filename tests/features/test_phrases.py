@@ -9,8 +9,8 @@ from corpora import pairs, plant, responses, texts
 
 from dehusk.core.run import stream
 from dehusk.features.measuring import measure
-from dehusk.features.mining import contains, count_variants, mine
-from dehusk.features.phrases import stem
+from dehusk.features.mining import contains, contrasts, count_variants, mine
+from dehusk.features.phrases import MOST, stem
 from dehusk.text.canonical import canonical
 
 
@@ -70,6 +70,24 @@ def test_a_topic_is_not_a_catchphrase():
     assert not any("zebra" in name for name in found)
 
 
+@pytest.mark.parametrize("case", ["plain", "later ones are longer", "the list is full"])
+def test_the_fewest_prompts_of_a_new_phrase_are_those_from_which_on_it_is_mined(case):
+    rng = np.random.default_rng(12)
+    early, late = texts(rng, 400), texts(rng, 400)
+    if case == "later ones are longer":
+        late = [f"{one} {other}" for one, other in zip(late, texts(rng, 400), strict=True)]
+    if case == "the list is full":
+        for k in range(MOST + 20):
+            late = plant(late, f"{'abcdefghij'[k % 10]}{'klmnopqrstuvwxyzäö'[k // 10]}x said", 0.03, rng, where="end")
+    contrast = next(contrasts(pairs(late, early), np.ones(400, dtype=bool), rng))
+    fewest = contrast.fewest(4)
+    assert fewest is not None
+    assert (fewest > 7) == (case != "plain")
+    for count in (fewest - 1, fewest):
+        found = names(pairs(plant(late, "as an old friend", count / 400, rng, where="middle"), early))
+        assert ("as an old friend" in found) == (count == fewest)
+
+
 def test_a_phrase_of_the_prompt_does_not_count():
     rng = np.random.default_rng(4)
     late = plant(texts(rng, 300), "mark my words", 0.1, rng, where="middle")
@@ -102,6 +120,14 @@ def test_stages_are_compared_in_order_and_on_shared_prompts():
     features = mined(responses(stages))
     assert features[0].name == "“in the grand scheme of things”"
     assert features[0].discovered == "responses"
+
+
+def test_a_phrase_is_listed_once_though_each_stage_has_a_variant_of_its_own():
+    rng = np.random.default_rng(13)
+    stages = {name: texts(rng, 400) for name in ("base", "sft", "rl")}
+    for name, phrase in (("sft", "as your old friends"), ("rl", "as your old friend")):
+        stages[name] = plant(stages[name], phrase, 0.08, rng, where="middle")
+    assert len([feature for feature in mined(responses(stages)) if "old friend" in feature.name]) == 1
 
 
 def test_the_measure_agrees_with_the_highlight():

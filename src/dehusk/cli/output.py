@@ -17,11 +17,20 @@ from rich.table import Table
 from dehusk.core.errors import InputError
 from dehusk.core.findings import Audit, Finding
 from dehusk.core.messages import label, meaning, say
-from dehusk.core.options import AuditConfig, ConvertConfig, ListConfig, ScoreConfig, ValidateConfig, at_home
+from dehusk.core.options import (
+    AuditConfig,
+    ConvertConfig,
+    ListConfig,
+    ModelsConfig,
+    ScoreConfig,
+    ValidateConfig,
+    at_home,
+)
 from dehusk.inputs import Watch
 from dehusk.io import write_atomic, write_table
 from dehusk.io.atomic import table_kind
 from dehusk.report import formats, to_html, to_markdown
+from dehusk.rewards.packaged import PACKAGED, fetched
 from dehusk.validation import Validation
 from dehusk.workflow import Conversion, Outcome, names
 
@@ -163,6 +172,27 @@ def deliver_scores(table: pl.DataFrame, config: ScoreConfig) -> None:
         errors.print(say("cli.scored", rows=table.height, file=config.out).render(config.lang))
 
 
+def show_models(config: ModelsConfig) -> None:
+    """Print the packaged models: name, what it is, size, licence, and its folder if it was fetched."""
+    table = Table(box=None, pad_edge=False, show_header=False)
+    for _ in range(4):
+        table.add_column(overflow="fold")
+    for name, model in PACKAGED.items():
+        folder = fetched(name)
+        where = str(folder) if folder else say("cli.not_fetched", name=name).render(config.lang)
+        size = f"{model.megabytes} MB, {model.licence}"
+        table.add_row(name, say(f"models.{name}").render(config.lang), size, where)
+    Console(soft_wrap=False, highlight=False, markup=False).print(table)
+
+
+def show_folder(folder: Path, config: ModelsConfig) -> None:
+    """Print where a packaged model is, and on standard error what to do with it."""
+    sys.stdout.write(f"{folder}\n")
+    sys.stdout.flush()
+    words = say("cli.fetched", name=config.fetch).render(config.lang)
+    Console(stderr=True, soft_wrap=True, highlight=False, markup=False).print(words)
+
+
 def show_conversion(done: Conversion, config: ConvertConfig) -> None:
     """Say what was read as what, and what was written."""
     words = say("cli.converted", rows=done.rows, source=config.source, read=done.read, written=done.written)
@@ -189,7 +219,8 @@ def show_validation(result: Validation, config: ValidateConfig) -> None:
         sys.stdout.write(json.dumps(result.as_dict(), ensure_ascii=False, indent=1) + "\n")
         return
     console = Console(highlight=False, markup=False)
-    console.print(say("validate.title", phrase=result.phrase).render(config.lang), soft_wrap=True)
+    title = say("validate.title", phrase=result.phrase, side=result.side, answers=result.answers)
+    console.print(title.render(config.lang), soft_wrap=True)
     table = Table()
     for key in ("rate", "texts", "found", "named", "runs"):
         table.add_column(say(f"validate.column.{key}").render(config.lang), justify="right")

@@ -85,7 +85,7 @@ STORY = Story(
     ),
     pairs=MappingProxyType({"en": 800, "zh": 560}),
     prompts=MappingProxyType({"en": 300, "zh": 220}),
-    samples=MappingProxyType({"sft_data": 1, "sft": 6, "rl": 1}),
+    samples=MappingProxyType({"sft_data": 1, "sft": 16, "rl": 1}),
     noise=MappingProxyType(
         {
             "identical": 6,  # chosen and rejected are one text

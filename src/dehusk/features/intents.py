@@ -10,7 +10,7 @@ import polars as pl
 from dehusk.core.errors import InputError, UnknownName
 from dehusk.core.findings import Intent
 from dehusk.core.kinds import Feature
-from dehusk.features.mining import as_feature
+from dehusk.features.mining import KINDS, as_feature
 from dehusk.features.phrases import Phrase
 from dehusk.text.canonical import END, START, canonical
 
@@ -19,6 +19,8 @@ def declare(
     features: Iterable[Feature], *, unwanted: Iterable[str], wanted: Iterable[str]
 ) -> tuple[tuple[Feature, ...], dict[str, Intent]]:
     """Add the phrases a user names to the features, and note the intent of everything named.
+
+    Whether a name means something does not depend on what was mined, so declared features are enough to check it.
 
     Args:
         features: Declared and mined features.
@@ -46,15 +48,16 @@ def declare(
 def _meant(name: str, known: dict[str, Feature], where: str) -> list[Feature]:
     bare = name.strip("“”\"'「」")
     quoted = f"“{bare}”"
-    if name in known or quoted in known:
-        return [known[name] if name in known else known[quoted]]
+    if name in known:
+        return [known[name]]
     family = [feature for feature in known.values() if feature.family == name]
-    if family:
+    if family or name in KINDS:
         return family
     if bare == name and name.isascii() and " " not in name:  # a word of code, not of prose
-        names = [*known, *{feature.family for feature in known.values()}]
+        names = [feature.name for feature in known.values() if not feature.mined]
+        names += {*KINDS, *(feature.family for feature in known.values())}
         raise UnknownName("feature or family", name, names, where=where, fix=f"'\"{name}\"' if it is a phrase")
-    return [phrase_feature(bare, where)]
+    return [known[quoted] if quoted in known else phrase_feature(bare, where)]
 
 
 def phrase_feature(phrase: str, where: str | None = None) -> Feature:

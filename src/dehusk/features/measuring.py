@@ -1,4 +1,4 @@
-"""Measure all features of all texts: one fused, streaming pass a side."""
+"""Measure all features of all texts: one fused pass a side, batch by batch."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from dehusk.features.views import LAYERS, held, spelled
 from dehusk.text.language import mainly_chinese
 
 CHINESE = "prompt/chinese"  # column that tells the language of a row
-BATCH = 5_000  # rows; word lists take ten times the memory of their text and are held for one batch only
+BATCH = 5_000  # rows; the forms of their texts take several times the memory, and are held for one batch only
 
 
 def declared(lang: str | None = None) -> tuple[Feature, ...]:
@@ -68,11 +68,10 @@ def plan(frame: pl.LazyFrame, side: str, features: Iterable[Feature]) -> pl.Lazy
     """The query behind one side: the views first, each once, then one column a feature.
 
     A feature of one language is null where the prompt is in another: "5 % of the answers" then means 5 % of those
-    that could have it. The prompt decides, since both sides of a comparison share it; without words, the answer does.
+    that could have it.
     """
     prompt, response = pl.col("prompt"), pl.col(side)
-    speech = pl.when(prompt.str.contains(r"\p{L}")).then(prompt).otherwise(response)
-    frame = frame.with_columns(mainly_chinese(speech).alias(CHINESE), spelled(prompt).alias(spelled.column(prompt)))
+    frame = frame.with_columns(chinese(side).alias(CHINESE), spelled(prompt).alias(spelled.column(prompt)))
     columns = frozenset({spelled.column(prompt)})
     for layer in LAYERS:
         with held(columns):
@@ -83,6 +82,12 @@ def plan(frame: pl.LazyFrame, side: str, features: Iterable[Feature]) -> pl.Lazy
         return frame.select(_where_meant(feature, expression).alias(feature.name) for feature, expression in measured)
 
 
+def chinese(side: str) -> pl.Expr:
+    """Whether a row is Chinese: the prompt decides, since both sides share it; without words, the answer does."""
+    prompt = pl.col("prompt")
+    return mainly_chinese(pl.when(prompt.str.contains(r"\p{L}")).then(prompt).otherwise(pl.col(side)))
+
+
 def _where_meant(feature: Feature, expression: pl.Expr) -> pl.Expr:
     if feature.lang == "any":
         return expression
@@ -90,12 +95,13 @@ def _where_meant(feature: Feature, expression: pl.Expr) -> pl.Expr:
 
 
 def _pass(frame: pl.DataFrame, side: str, features: tuple[Feature, ...]) -> pl.DataFrame:
-    """One side, a batch a thread: a frame in one chunk is one morsel to Polars, which would run on one core."""
+    """One side, a batch a thread.
+
+    The streaming engine would cut each batch into parts and compile a hundred regular expressions anew for each.
+    """
     batches = frame.select("prompt", side).iter_slices(BATCH) if frame.height else iter([frame])
     with ThreadPoolExecutor(pl.thread_pool_size()) as pool:
-        return pl.concat(
-            list(pool.map(lambda batch: plan(batch.lazy(), side, features).collect(engine="streaming"), batches))
-        )
+        return pl.concat(list(pool.map(lambda batch: plan(batch.lazy(), side, features).collect(), batches)))
 
 
 def _feature(entry: Entry[Callable[..., pl.Expr]]) -> Feature:

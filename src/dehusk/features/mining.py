@@ -22,7 +22,7 @@ import polars as pl
 from dehusk.core.kinds import Feature, miners
 from dehusk.core.tables import TABLE_OF, Measures, Pairs, Responses
 from dehusk.features.ngrams import Grams, frequent_ngrams
-from dehusk.features.phrases import Phrase, select, spoken
+from dehusk.features.phrases import Phrase, fewest_prompts, select, spoken, stem
 from dehusk.features.templates import MAX_GAP, SLOT, select_templates
 from dehusk.features.views import spelled
 from dehusk.text.canonical import BREAK, END, START, canonical, is_cjk, readable, tokenise
@@ -32,6 +32,7 @@ Bools = np.ndarray[Any, np.dtype[np.bool_]]
 
 MOST_TEXTS = 20_000  # texts mined per contrast: enough to see a phrase that stands in 0.1 % of them
 MOST_CHARACTERS = 40_000_000
+KINDS = ("phrase", "template")  # of mined features; their families too
 POSITIONS = {(False, False): "anywhere", (True, False): "opening", (False, True): "closing", (True, True): "whole"}
 SHOWN = {"anywhere": "{}", "opening": "{} …", "closing": "… {}", "whole": "[{}]"}
 _SEPARATOR = r"(?:[^\w\n.!?。！？…]|_)"  # what may stand between the words of one phrase
@@ -51,12 +52,21 @@ class Contrast:
         """Prompts, the two sides added up, in which a phrase must stand."""
         return max(LEAST_PROMPTS, math.ceil(LEAST_SHARE * len(self.texts)))
 
+    @property
+    def prompts(self) -> int:
+        """Number of prompts."""
+        return int(self.groups.max(initial=-1)) + 1
+
     @cached_property
     def grams(self) -> Grams:
         """Frequent n-grams of both sides."""
-        column = self.texts.to_frame("text").lazy().select(canonical(pl.col("text")).alias("text"))
-        tokens = tokenise(column.collect(engine="streaming")["text"])
+        tokens = tokenise(self.texts.to_frame("text").select(canonical(pl.col("text")))["text"])
         return frequent_ngrams(tokens, self.groups, self.late, self.minimum)
+
+    def fewest(self, length: int) -> int | None:
+        """Prompts in which a phrase of `length` tokens that only the later side has must stand to be mined, if any."""
+        found = fewest_prompts(self.grams, self.prompts, length) if self.prompts else None
+        return None if found is None else max(found, self.minimum)
 
 
 def mine(table: Pairs | Responses, discovery: Bools, rng: np.random.Generator) -> tuple[Feature, ...]:
@@ -68,7 +78,7 @@ def mine(table: Pairs | Responses, discovery: Bools, rng: np.random.Generator) -
         rng: Chooses the prompts when there are more texts than `MOST_TEXTS`.
 
     Returns:
-        Features, strongest first, no name twice.
+        Features, strongest first; no name twice, and of near variants ("context", "contexts") only the first.
     """
     found: dict[str, Feature] = {}
     name = "pairs" if isinstance(table, Pairs) else "responses"
@@ -77,7 +87,8 @@ def mine(table: Pairs | Responses, discovery: Bools, rng: np.random.Generator) -
             continue
         for miner in miners:
             for feature in miner.thing(contrast, name):
-                found.setdefault(feature.name, feature)
+                known = stem(feature.details["tokens"][0]) if feature.details["kind"] == "phrase" else feature.name
+                found.setdefault(known, feature)
     return tuple(found.values())
 
 
@@ -160,7 +171,7 @@ def _ranked(groups: Ints) -> Ints:
 @miners.add("phrases")
 def phrases(contrast: Contrast, table: str) -> tuple[Feature, ...]:
     """Maximal phrases of 1 to 12 words, or 2 to 24 Chinese characters, that one side has more often."""
-    return tuple(as_feature(phrase, table) for phrase in select(contrast.grams, int(contrast.groups.max()) + 1))
+    return tuple(as_feature(phrase, table) for phrase in select(contrast.grams, contrast.prompts))
 
 
 @miners.add("templates")
@@ -173,7 +184,7 @@ def templates(contrast: Contrast, table: str) -> tuple[Feature, ...]:
 def as_feature(phrase: Phrase, table: str | None) -> Feature:
     """Presence of a phrase, its near variants included, in the response but not in its prompt."""
     words = spoken(phrase.words)
-    kind = "template" if SLOT in words else "phrase"
+    kind = KINDS[SLOT in words]
     position = POSITIONS[phrase.words[0] == START, phrase.words[-1] == END]
     shown = SHOWN[position].format(readable(words))
 

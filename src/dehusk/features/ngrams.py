@@ -17,7 +17,6 @@ Ints = np.ndarray[Any, np.dtype[np.int64]]
 Bools = np.ndarray[Any, np.dtype[np.bool_]]
 
 WORD_COST, CJK_COST, MAX_COST = 2, 1, 24  # at most 12 words, or 24 Chinese characters, or a mix
-MANY = 200_000  # occurrences from which a hash table pays
 NONE = -1
 
 
@@ -143,15 +142,11 @@ def count_units(keys: Ints, texts: Ints, unit_of: Ints, minimum: int) -> tuple[I
         unit_of: Unit of each text, ascending, shape (n,).
         minimum: Units needed.
     """
-    if keys.size > MANY:
-        # Most keys are rare: a table of hashed occurrence counts throws them out before anything is sorted.
-        slots = ((keys * np.int64(-7046029254386353131)).view(np.uint64) >> np.uint64(42)).astype(np.int64)
-        common = np.bincount(slots, minlength=1 << 22)[slots] >= minimum
-        keys, texts = keys[common], texts[common]
-    combined = keys * unit_of.size + texts
+    bits = unit_of.size.bit_length()
+    combined = (keys << bits) | texts
     combined.sort()
     combined = combined[np.diff(combined, prepend=-1) != 0]
-    keys, texts = np.divmod(combined, max(unit_of.size, 1))
+    keys, texts = combined >> bits, combined & ((1 << bits) - 1)
     unit = unit_of[texts]
     starts = np.flatnonzero(np.diff(keys, prepend=-1))
     if not starts.size:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -15,6 +16,10 @@ from dehusk.features.folding import CARRIED, cohesive, is_topical, maximal, stre
 from dehusk.features.ngrams import Grams
 from dehusk.text.canonical import END, START, is_cjk
 
+Ints = np.ndarray[Any, np.dtype[np.int64]]
+Floats = np.ndarray[Any, np.dtype[np.float64]]
+
+LEAST_Z, MOST = 2.5, 150  # smallest |z| of a candidate, longest list
 _CONTRACTIONS = (("n't", " not"), ("'re", " are"), ("'ll", " will"), ("'ve", " have"), ("'m", " am"), ("'s", " is"))
 _ENDINGS = re.compile(r"(?<=\w{3})(?:ing|ed|es|ly|s)$")
 
@@ -30,7 +35,7 @@ class Phrase:
     related: tuple[tuple[str, ...], ...] = ()  # shorter phrases that this one carries
 
 
-def select(grams: Grams, prompts: int, *, least_z: float = 2.5, most: int = 150) -> list[Phrase]:
+def select(grams: Grams, prompts: int, *, least_z: float = LEAST_Z, most: int = MOST) -> list[Phrase]:
     """The phrases worth testing on held-out prompts: maximal, not topical, strongest first, in families.
 
     Args:
@@ -45,8 +50,7 @@ def select(grams: Grams, prompts: int, *, least_z: float = 2.5, most: int = 150)
         maximal(grams, holds) & holds & (np.abs(z_score(grams)) >= least_z) & (power > 0) & ~is_topical(grams, prompts)
     )
     candidates = np.flatnonzero(fit)
-    # Of two phrases about as strong, the longer says more: it names the habit rather than a shred of it.
-    weight = power[candidates] * (1 + 0.1 * np.minimum(grams.length[candidates] - 1, 5))
+    weight = _telling(power[candidates], grams.length[candidates])
     candidates = candidates[np.lexsort((-grams.length[candidates], -weight))]
     phrases = []
     for gram in candidates[: 4 * most].tolist():
@@ -54,6 +58,29 @@ def select(grams: Grams, prompts: int, *, least_z: float = 2.5, most: int = 150)
         if has_substance(words):
             phrases.append(Phrase(words, int(grams.early[gram]), int(grams.late[gram])))
     return _families(phrases)[:most]
+
+
+def fewest_prompts(grams: Grams, prompts: int, length: int) -> int | None:
+    """Later texts, one a prompt, from which on `select` lists a phrase of `length` tokens that no other text has.
+
+    None where even every prompt is too few, or where the list is full of stronger ones.
+    """
+    drift = typical_drift(grams, len(grams.tokens.offsets) - 1)
+    listed = select(grams, prompts)
+    weakest = 0.0
+    if len(listed) == MOST:
+        early, late, lengths = np.array([(phrase.early, phrase.late, len(phrase.words)) for phrase in listed]).T
+        weakest = float(_telling(strength(early, late, drift), lengths).min())
+    count = np.arange(1, prompts + 1)
+    listable = _telling(strength(np.zeros_like(count), count, drift), np.array(length)) > weakest
+    fit = count[listable & (np.sqrt(count) >= LEAST_Z)]
+    return int(fit[0]) if fit.size else None
+
+
+def _telling(power: Floats, length: Ints) -> Floats:
+    """Strength that counts for rank: of two about as strong, the longer names the habit rather than a shred of it."""
+    weight: Floats = power * (1 + 0.1 * np.minimum(length - 1, 5))
+    return weight
 
 
 def has_substance(words: tuple[str, ...]) -> bool:

@@ -44,7 +44,7 @@ class _Ground:
 
     grams: Grams
     parts: Ints  # n-gram of each part, shape (p,)
-    at: tuple[Ints, ...]
+    at: tuple[Ints, ...]  # `MAX_GAP` + 1 places longer than the stream
     texts: Ints
     sentences: Ints
     unit_of: Ints
@@ -85,7 +85,8 @@ def _ground(grams: Grams, groups: Ints, late: Bools) -> _Ground:
     parts = np.array(fit, dtype=np.int64)
     lookup = np.full(grams.last.size + 1, NONE)
     lookup[parts] = np.arange(parts.size)
-    at = tuple(lookup[found] for found in grams.at)  # −1 reads the extra last slot, which is −1
+    beyond = np.full(MAX_GAP + 1, NONE)  # so that looking ahead never leaves the array
+    at = tuple(lookup[np.append(found, beyond)] for found in grams.at)  # −1 reads the extra last slot, which is −1
     stops = [i for i, token in enumerate(grams.tokens.vocabulary) if token in (BREAK, START)]
     sentences: Ints = np.cumsum(np.isin(grams.tokens.ids, stops)).astype(np.int64)
     numbers = np.random.default_rng(0).integers(1 << 62, size=len(grams.tokens.vocabulary), dtype=np.int64)
@@ -114,10 +115,9 @@ def _follow(ground: _Ground, before: _Hits) -> _Hits:
     for gap in range(1, MAX_GAP + 1):
         for n, at in enumerate(ground.at, 1):
             place = before.end + gap
-            inside = np.flatnonzero(place + n <= at.size)
-            place = place[inside]
-            good = (at[place] != NONE) & (ground.sentences[place + n - 1] == before.sentence[inside])
-            kept, place = inside[good], place[good]
+            kept = np.flatnonzero(at[place] != NONE)
+            kept = kept[ground.sentences[place[kept] + n - 1] == before.sentence[kept]]
+            place = place[kept]
             key = before.key[kept] * ground.parts.size + at[place]
             filler = ground.hashes[place] - ground.hashes[before.end[kept]]
             pieces.append(

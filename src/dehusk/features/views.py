@@ -12,16 +12,19 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from typing import Any
 
+import numpy as np
 import polars as pl
 
-from dehusk.text.canonical import canonical
+from dehusk.text import canonical
+from dehusk.text.tokens import characters, hashes
 
-FIRST_HAN, LAST_HAN = "㐀", "\u9fff"
+Array = np.ndarray[Any, np.dtype[Any]]
+
+FIRST_HAN, LAST_HAN = 0x3400, 0x9FFF
 HAN = "㐀-䶿一-鿿豈-\ufaff"  # a class that Python's re knows too; Polars alone may say \p{Han}
 FENCE = r"```(?s:.*?)(?:```|$)"  # a fence that is never closed reaches to the end
-_UNSPACED = r"\p{Han}\p{Hiragana}\p{Katakana}"  # scripts written without spaces: one character, one word
-WORD = rf"[[\p{{L}}\p{{M}}\p{{N}}]--[{_UNSPACED}]]+(?:['’][[\p{{L}}\p{{M}}]--[{_UNSPACED}]]+)*|[{_UNSPACED}]"
 TYPE_WINDOW = 100  # words; the share of distinct words falls with length, so it is taken over an equal window
 
 _HELD: ContextVar[frozenset[str]] = ContextVar("held", default=frozenset())
@@ -68,7 +71,11 @@ def _prose(text: pl.Expr) -> pl.Expr:
 
 
 def _words(text: pl.Expr) -> pl.Expr:
-    return lower(text).str.extract_all(WORD).map_batches(_word_counts, pl.Struct(_WORD_COUNTS), is_elementwise=True)
+    return lower(text).map_batches(_word_counts, pl.Struct(_WORD_COUNTS), is_elementwise=True)
+
+
+def _spelled(text: pl.Expr) -> pl.Expr:
+    return canonical.spelled(lower(text))
 
 
 def _lines(text: pl.Expr) -> pl.Expr:
@@ -80,29 +87,32 @@ _WORD_COUNTS = {"total": _COUNT, "han": _COUNT, "types": _COUNT, "distinct_runs"
 _LINE_COUNTS = {"total": _COUNT, "distinct": _COUNT, "longest": _COUNT, "characters": _COUNT}
 
 
-def _word_counts(words: pl.Series) -> pl.Series:
-    """Counts over lists of words, compared by a hash of 64 bits."""
-    lists = words.to_frame("word").select(
-        pl.col("word").list.eval(pl.element().hash()),
-        # every Han character is a word; comparing strings is six times as fast as a second search
-        pl.col("word").list.eval(pl.element().is_between(pl.lit(FIRST_HAN), pl.lit(LAST_HAN))).list.sum().alias("han"),
+def _word_counts(texts: pl.Series) -> pl.Series:
+    """Counts over the words of lower-case texts."""
+    none = np.zeros((0, len(_WORD_COUNTS)), dtype=np.int64)
+    counts = np.concatenate([none, *(_counts(*hashes(found)) for found in characters(texts))])
+    return pl.DataFrame(counts, schema=_WORD_COUNTS).to_struct(texts.name)
+
+
+def _counts(words: Array, initial: Array, totals: Array) -> Array:
+    """Rows of `_WORD_COUNTS`, from the hash and the first character of each word and the words of each text."""
+    n = totals.size
+    text = np.repeat(np.arange(n), totals)
+    place = np.arange(words.size) - np.repeat(np.cumsum(totals) - totals, totals)
+    runs = words[2:] * 3 + words[1:-1] * 5 + words[:-2] * 7  # wraps; the factors keep the order of the words
+    early, whole = place < TYPE_WINDOW, place[2:] >= 2
+    han = np.bincount(text[(initial >= FIRST_HAN) & (initial <= LAST_HAN)], minlength=n)
+    return np.stack(
+        [totals, han, _distinct(text[early], words[early], n), _distinct(text[2:][whole], runs[whole], n)], axis=1
     )
-    types = pl.col("word").list.head(TYPE_WINDOW).list.n_unique()
-    # one long column is four times as fast as a run inside each list; an empty list explodes to one null
-    word, row = pl.col("word"), pl.col("row")
-    run = word * 3 + word.shift(1) * 5 + word.shift(2) * 7  # wraps; the factors keep the order of the words
-    runs = (
-        lists.select("word")
-        .with_row_index("row")
-        .explode("word", empty_as_null=True)
-        .select(row, pl.when(row == row.shift(2)).then(run).alias("run"))
-        .group_by("row", maintain_order=True)
-        .agg(pl.col("run").n_unique() - 1)  # the first two words of a text end no run: one null a text
-    )
-    counts = lists.select(
-        word.list.len().alias("total"), "han", types.alias("types"), runs["run"].alias("distinct_runs")
-    )
-    return counts.cast(_COUNT).to_struct()
+
+
+def _distinct(text: Array, hashed: Array, n: int) -> Array:
+    """How many different hashes each of n texts has, told apart by 46 bits, shape (n,)."""
+    keys = np.sort((text.astype(np.uint64) << np.uint64(46)) | (hashed >> np.uint64(18)))
+    new = np.ones(keys.size, dtype=bool)
+    new[1:] = keys[1:] != keys[:-1]
+    return np.bincount((keys[new] >> np.uint64(46)).astype(np.int64), minlength=n)
 
 
 def _line_counts(lines: pl.Series) -> pl.Series:
@@ -120,8 +130,8 @@ lower = View("lower", _lower)  # for word lists: four times as fast as a case-bl
 prose = View("prose", _prose)  # without fenced code, where # opens a comment and - subtracts; begins with a newline
 word_counts = View("words", _words)  # lower-case words; a Han character or a kana is a word of its own
 line_counts = View("lines", _lines)  # lines that are not blank, without the white space around them
-spelled = View("spelled", canonical)  # canonical tokens, for phrases
-LAYERS = ((lower, prose, spelled), (word_counts, line_counts))  # a later one may read an earlier one
+spelled = View("spelled", _spelled)  # canonical tokens, for phrases
+LAYERS = ((lower, prose), (word_counts, line_counts, spelled))  # a later one may read an earlier one
 
 
 def word_count(text: pl.Expr) -> pl.Expr:

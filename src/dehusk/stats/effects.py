@@ -1,7 +1,6 @@
 """Effects with cluster-robust intervals: a mean difference, a share, a binomial rate.
 
-Rows of one prompt are not independent; every estimate here sums within clusters first and lets only clusters vary
-(the CR1 sandwich of a mean: Liang and Zeger, 1986).
+The first two are `dehusk.stats.panel` for a single column.
 """
 
 from __future__ import annotations
@@ -12,7 +11,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from dehusk.core.errors import NotEnoughData
-from dehusk.stats.distributions import normal_quantile, sign_test_p, t_p, t_quantile
+from dehusk.stats.distributions import normal_quantile
+from dehusk.stats.panel import clustered_means, clustered_sign_ps
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
 Ints = np.ndarray[Any, np.dtype[np.int64]]
@@ -46,35 +46,22 @@ def clustered_mean(values: Floats, clusters: Ints, *, weights: Floats | None = N
     >>> clustered_mean(np.array([1.0, 1.0, 0.0, 0.0]), np.array([0, 1, 2, 3])).value
     0.5
     """
-    weights = np.ones_like(values) if weights is None else weights
-    kept = ~np.isnan(values) & (weights > 0)
-    values, weights = values[kept], weights[kept]
-    _, index = np.unique(clusters[kept], return_inverse=True)
-    count = int(index.max()) + 1 if index.size else 0
-    if count < 2:
-        raise NotEnoughData(f"at least 2 prompts with a value, got {count}")
-    total = weights.sum()
-    mean = float((weights * values).sum() / total)
-    scores = np.bincount(index, weights * (values - mean), count) / total
-    se = math.sqrt(float((scores**2).sum()) * count / (count - 1))
-    half = t_quantile(0.5 + level / 2, count - 1) * se
-    if se > 0:
-        p = float(t_p(np.array(mean / se), count - 1))
-    else:
-        p = 1.0 if mean == 0 else float(sign_test_p(np.array([count]), np.array([0]))[0])
-    return Effect(mean, mean - half, mean + half, p, count)
+    found = clustered_means(values[:, None], clusters, weights=weights, level=level)
+    if found.n[0] < 2:
+        raise NotEnoughData(f"at least 2 prompts with a value, got {found.n[0]}")
+    value, low, high, p = (float(column[0]) for column in found[:4])
+    return Effect(value, low, high, p, int(found.n[0]))
 
 
 def clustered_sign_p(values: Floats, clusters: Ints) -> float:
     """Exact two-sided p that clusters lean one way or the other: a sign test on cluster sums.
 
     For presence differences with one pair a prompt this is McNemar's exact test. NaN rows are left out.
+
+    Raises:
+        NotEnoughData: without rows.
     """
-    kept = ~np.isnan(values)
-    _, index = np.unique(clusters[kept], return_inverse=True)
-    sums = np.bincount(index, values[kept]) if index.size else np.zeros(0)
-    positive, negative = (sums > 1e-12).sum(), (sums < -1e-12).sum()
-    return float(sign_test_p(np.array([positive]), np.array([negative]))[0])
+    return float(clustered_sign_ps(values[:, None], clusters)[0])
 
 
 def wilson(successes: float, n: float, level: float = 0.95) -> tuple[float, float, float]:

@@ -31,6 +31,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from dehusk.core.errors import NotEnoughData
+from dehusk.stats.conditional import permuted_p
 from dehusk.stats.distributions import sign_test_p, t_p, t_quantile
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
@@ -217,23 +218,30 @@ def contrast(means: StageMeans, scale: Scale = "difference", *, level: float = 0
 
 
 def sign_p(values: Floats, later: Bools, prompts: Ints) -> Floats:
-    """Exact two-sided p that prompts lean one way: sign tests on prompt-level mean differences.
+    """Exact two-sided p that prompts lean one way, for features that an answer has (1) or not (0).
 
-    With one answer a prompt and presence features this is McNemar's exact test.
+    With as many answers of one stage as of the other to every prompt, sign tests on prompt-level differences; with one
+    of each this is McNemar's exact test. Otherwise such a difference is not symmetric by chance: of four answers some
+    have the feature more often than a single one has. Then the labels are permuted within prompts.
 
     Args:
-        values: Shape (n, k), no NaN.
+        values: Shape (n, k), 0 or 1.
         later: Shape (n,).
         prompts: 0 … g−1, each in both stages, shape (n,).
 
     Returns:
         Shape (k,).
     """
+    late_answers, answers = np.bincount(prompts[later]), np.bincount(prompts)
     after, before = prompt_means(values[later], prompts[later]), prompt_means(values[~later], prompts[~later])
-    difference = after - before
-    return sign_test_p(
-        (difference > 1e-12).sum(axis=0).astype(np.float64), (difference < -1e-12).sum(axis=0).astype(np.float64)
-    )
+    if (2 * late_answers == answers).all():
+        difference = after - before
+        return sign_test_p(
+            (difference > 1e-12).sum(axis=0).astype(np.float64), (difference < -1e-12).sum(axis=0).astype(np.float64)
+        )
+    late = np.rint(after * late_answers[:, None]).astype(np.int64)
+    early = np.rint(before * (answers - late_answers)[:, None]).astype(np.int64)
+    return permuted_p(late, late + early, late_answers, answers)
 
 
 def prompt_means(values: Floats, prompts: Ints) -> Floats:

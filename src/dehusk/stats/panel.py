@@ -1,6 +1,7 @@
 """Many columns at once: clustered means, sign tests and effects from influence functions, one matrix operation each.
 
-The same estimators as `dehusk.stats.effects`, for n rows by k features.
+For n rows by k features. Rows of one prompt are not independent; every estimate here sums within clusters first and
+lets only clusters vary (the CR1 sandwich of a mean: Liang and Zeger, 1986).
 """
 
 from __future__ import annotations
@@ -36,7 +37,8 @@ def clustered_means(values: Floats, clusters: Ints, *, weights: Floats | None = 
         level: Coverage of the intervals.
 
     Returns:
-        What `effects.clustered_mean` gives for each column; all NaN (and n as counted) with fewer than two clusters.
+        Mean, Student-t interval on clusters − 1 degrees of freedom and p for a mean of 0, a column each; the interval
+        and p are NaN (and n as counted) with fewer than two clusters.
 
     >>> clustered_means(np.array([[1.0, 0.0], [0.0, np.nan], [0.5, 1.0]]), np.arange(3)).value.tolist()
     [0.5, 0.5]

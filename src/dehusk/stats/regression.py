@@ -58,7 +58,8 @@ def paired_logit(
     loss = _loss(right, beta, weights, ridge)
     for _ in range(100):
         hessian = x.T @ (x * (weights * right * (1 - right))[:, None]) + ridge * np.eye(k)
-        step = np.linalg.solve(hessian, (x * (weights * (1 - right))[:, None]).sum(axis=0) - ridge * beta)
+        gradient: Floats = (weights * (1 - right)) @ x - ridge * beta
+        step = np.linalg.solve(hessian, gradient).astype(np.float64)
         beta, right, loss = _descend(x, beta, step, loss, weights, ridge)
         if np.abs(step).max() < tolerance:
             score = x * (weights * (1 - right))[:, None] - ridge * beta * (weights / weights.sum())[:, None]

@@ -12,15 +12,15 @@ one space, so a phrase is found with a plain substring search, which runs at mem
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
 
+from dehusk.text.tokens import begins, characters
+
 START, END, BREAK = "\x02", "\x03", "\n"  # a text's start, its end, the end of a sentence; none can come from a text
-CJK = r"\p{Han}\p{Hiragana}\p{Katakana}"
-_STOPS = r".!?。！？…\n"
-_TOKEN = rf"[{CJK}]|[[\p{{L}}\p{{M}}\p{{N}}]--[{CJK}]]+(?:'[[\p{{L}}\p{{M}}]--[{CJK}]]+)*|[{_STOPS}]+"
 _CJK_CHARACTER = re.compile(
     r"[\u2e80-\u2fdf\u3005-\u3007\u3021-\u3029\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]"
 )
@@ -30,10 +30,30 @@ Ints = np.ndarray[Any, np.dtype[np.int64]]
 
 def canonical(text: pl.Expr) -> pl.Expr:
     """Canonical form of each text, a string that starts with `" START "` and ends with `" END "`."""
-    plain = text.str.to_lowercase().str.replace_all("’", "'", literal=True)
-    tokens = plain.str.extract_all(_TOKEN).list.join(" ")
-    inner = tokens.str.replace_all(rf"[{_STOPS}]+", BREAK).str.strip_chars(f" {BREAK}")
-    return pl.concat_str(pl.lit(f" {START} "), inner, pl.lit(f" {END} "))
+    return spelled(text.str.to_lowercase())
+
+
+def spelled(lower: pl.Expr) -> pl.Expr:
+    """Canonical form of texts in lower case."""
+    return lower.map_batches(_spelled, pl.String(), is_elementwise=True)
+
+
+def _spelled(texts: pl.Series) -> pl.Series:
+    """Write the tokens of each text, a space before each."""
+    made: list[str] = []
+    for found in characters(texts):
+        stops = begins(found.stop)
+        kept = found.word | found.character | stops
+        spaces = begins(found.word) | found.character | stops
+        length = np.cumsum(kept.view(np.int8) + spaces.view(np.int8), dtype=np.int64)  # written so far
+        at = np.flatnonzero(kept)
+        written = np.full(length[-1], ord(" "), dtype=np.uint32)
+        written[length[at] - 1] = found.codes[at]
+        written[length[stops] - 1] = ord(BREAK)
+        written[written == ord("’")] = ord("'")
+        line, ends = written.tobytes().decode("utf-32-le"), [0, *length[found.ends - 1].tolist()]
+        made += [f" {START} {line[start:end].strip(f' {BREAK}')} {END} " for start, end in pairwise(ends)]
+    return pl.Series(texts.name, made, dtype=pl.String)
 
 
 def is_cjk(token: str) -> bool:

@@ -184,7 +184,7 @@ def test_lengths_that_do_not_meet_are_said_to():
 
 def test_refusals():
     values, later, prompts, lengths = two_stages(9, np.random.default_rng(11), effect=0.4)
-    with pytest.raises(NotEnoughData, match="at least 10 prompts"):
+    with pytest.raises(NotEnoughData, match="at least 10 prompts answered by the first and the last stage, got 9"):
         run(values, later, prompts, lengths)
     one = responses(["sft"] * 20, range(20), ["x"] * 20)
     with pytest.raises(NotEnoughData, match="at least 2 stages"):

@@ -7,9 +7,9 @@ from stage_tables import responses
 
 from dehusk.core.options import AuditConfig
 from dehusk.core.tables import ResponseChecks
+from dehusk.inputs import Inputs, sampled
 from dehusk.io import read_responses
 from dehusk.probes.policy.hygiene import KINDS, hygiene
-from dehusk.workflow import Inputs, sampled
 
 SCHEMA = {"row": pl.Int64, "check": pl.String, "side": pl.String, "kept": pl.Boolean} | dict.fromkeys(
     ("response_id", "stage", "group"), pl.String

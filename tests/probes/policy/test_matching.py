@@ -73,6 +73,16 @@ def test_sign_test_is_the_one_of_the_clusters():
     assert p[0] == pytest.approx(stats.binomtest(3, 3).pvalue)
 
 
+def test_four_answers_against_one_lean_no_way():
+    """Some of four answers have a feature more often than a single one has; that is no difference."""
+    rng, g = np.random.default_rng(3), 300
+    prompts, later = np.concatenate([np.arange(g), np.repeat(np.arange(g), 4)]), np.arange(5 * g) >= g
+    p = sign_p((rng.random((5 * g, 400)) < 0.15).astype(float), later, prompts)
+    assert (p <= 0.05).mean() <= 0.08
+    more = rng.random((5 * g, 50)) < 0.10 + 0.15 * later[:, None]
+    assert (sign_p(more.astype(float), later, prompts) <= 0.001).mean() > 0.9
+
+
 def test_without_a_change_of_length_matched_equals_raw():
     rng = np.random.default_rng(1)
     lengths = np.tile(rng.lognormal(6, 1, 300), 2)

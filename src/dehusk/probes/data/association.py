@@ -40,7 +40,7 @@ def association(pairs: Pairs, measures: Measures, *, q: float = 0.05) -> Iterato
     prompts = len(np.unique(pairs.groups))
     if prompts < FEWEST_PROMPTS:
         raise NotEnoughData(f"at least {FEWEST_PROMPTS} prompts, got {prompts}")
-    found = contrast(pairs, measures, measures.on("chosen"))
+    found = contrast(pairs, measures)
     differing = found.counts[:, :2].sum(axis=1)
     tested = (differing >= FEWEST_DIFFERING) & ~np.isnan(found.shift.p)
     if not tested.all():

@@ -32,18 +32,17 @@ def catchphrases(pairs: Pairs, measures: Measures, *, q: float = 0.05) -> Iterat
     Raises:
         NotEnoughData: when no phrase was mined, or fewer than 20 prompts are left to test on.
     """
-    mined = [
-        feature for feature in measures.on("chosen") if feature.discovered == "pairs" and feature.unit == "presence"
-    ]
+    found = contrast(pairs, measures)
+    mined = [k for k, one in enumerate(found.features) if one.discovered == "pairs" and one.unit == "presence"]
     if not mined:
         raise NotEnoughData("at least 1 phrase mined from the pairs, got none")
-    found = contrast(pairs, measures, mined)
-    if found.shift.n.max() < 20:
-        raise NotEnoughData(f"at least 20 prompts to confirm phrases on, got {found.shift.n.max()}")
-    rates = benjamini_hochberg(found.shift.p, families=FAMILIES)
-    for k, feature in enumerate(mined):
-        if not np.isnan(rates[k]):
-            yield _finding(found, k, feature, float(rates[k]), q, _counts(measures, feature, len(pairs)))
+    if found.shift.n[mined].max() < 20:
+        raise NotEnoughData(f"at least 20 prompts to confirm phrases on, got {found.shift.n[mined].max()}")
+    rates = benjamini_hochberg(found.shift.p[mined], families=FAMILIES)
+    for k, rate in zip(mined, rates.tolist(), strict=True):
+        if not np.isnan(rate):
+            feature = found.features[k]
+            yield _finding(found, k, feature, rate, q, _counts(measures, feature, len(pairs)))
 
 
 def _counts(measures: Measures, feature: Feature, pairs: int) -> dict[str, int]:

@@ -17,7 +17,8 @@ import polars as pl
 
 from dehusk.core.tables import Floats, Ints
 from dehusk.probes.data.fragments import fragments
-from dehusk.text.canonical import CJK, is_cjk
+from dehusk.text.canonical import is_cjk
+from dehusk.text.tokens import CJK
 
 Array = np.ndarray[Any, np.dtype[Any]]
 

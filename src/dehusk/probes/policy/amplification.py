@@ -8,6 +8,8 @@ from itertools import pairwise
 from typing import Any
 from weakref import WeakKeyDictionary, ref
 
+import numpy as np
+
 from dehusk.core.errors import NotEnoughData
 from dehusk.core.findings import Finding, Verdict
 from dehusk.core.kinds import probes
@@ -48,6 +50,13 @@ class Growth:
         """Whether it grew, and by more than length explains."""
         return self.moved and self.comparable and self.change.raw.value > 0 and self.change.outgrows_length
 
+    @property
+    def verdict(self) -> Verdict:
+        """A warning where a rate grew by more than length explains, surely doubled and reaches 1 %."""
+        ratio = self.change.ratio_low
+        doubled = ratio is not None and ratio > _RATIO and self.change.after >= _RATE
+        return "warn" if self.grew and doubled else "inform" if self.moved else "pass"
+
 
 _KNOWN: WeakKeyDictionary[Responses, tuple[ref[Measures], float, list[Growth]]] = WeakKeyDictionary()
 
@@ -76,7 +85,8 @@ def _growths(comparison: Comparison, alpha: float) -> list[Growth]:
     whole = [(several, tuple(change for change in found if change is not None)) for several, found in made]
     whole = [(several, found) for several, found in whole if len(found) == len(several)]
     if flat and not whole:
-        raise NotEnoughData(f"at least {LEAST_PROMPTS} prompts answered by both {stages[0]} and {stages[-1]}")
+        shared = np.intersect1d(*(comparison.responses.groups[comparison.stage == stages[end]] for end in (0, -1))).size
+        raise NotEnoughData(f"at least {LEAST_PROMPTS} prompts answered by the first and the last stage, got {shared}")
     q = false_discovery([found[0].raw.p or 0.0 for _, found in whole], [several[0].feature for several, _ in whole])
     return [Growth(several, found, float(q[at]), alpha) for at, (several, found) in enumerate(whole)]
 
@@ -111,9 +121,9 @@ def amplification(responses: Responses, measures: Measures, *, q: float = 0.05) 
             family=head.feature.family,
             estimate=growth.change.raw,
             q=growth.q,
-            verdict=_verdict(growth),
+            verdict=growth.verdict,
             sentence=_sentence(growth, responses.stages),
-            remedy=say("policy.remedy_amplified") if _verdict(growth) == "warn" else None,
+            remedy=say("policy.remedy_amplified") if growth.verdict == "warn" else None,
             details=_details(growth, [levels[reading] for reading in growth.reads], walked)
             | {"counts": _counts(comparison, head)},
         )
@@ -135,14 +145,6 @@ def _counts(comparison: Comparison, reading: Reading) -> dict[str, int]:
     """Number of answers that have the feature, at each stage, over all answers."""
     has = comparison.measures.all_values("response", reading.feature.name) > 0
     return {stage: int(has[comparison.stage == stage].sum()) for stage in comparison.responses.stages}
-
-
-def _verdict(growth: Growth) -> Verdict:
-    if not growth.moved:
-        return "pass"
-    ratio = growth.change.ratio_low
-    doubled = ratio is not None and ratio > _RATIO and growth.change.after >= _RATE
-    return "warn" if growth.grew and doubled else "inform"
 
 
 def _sentence(growth: Growth, stages: tuple[str, ...]) -> Text:

@@ -167,7 +167,7 @@ class Comparison:
             except NotEnoughData:
                 matched = None
             some = [reads[at] for at in positions]
-            made = _changes(some, raw, matched, sign_p(block, after, prompts), left_out)
+            made = _changes(some, raw, matched, sign_p((block > 0).astype(np.float64), after, prompts), left_out)
             for at, change in zip(positions, made, strict=True):
                 found[at] = change
         return found

@@ -13,7 +13,8 @@ from dehusk.core.kinds import probes
 from dehusk.core.messages import Text, say
 from dehusk.core.tables import ResponseChecks, Responses
 from dehusk.probes.policy.comparison import LEAST_PROMPTS, level
-from dehusk.stats.effects import clustered_mean, clustered_sign_p
+from dehusk.stats.effects import clustered_mean
+from dehusk.stats.matching import sign_p
 from dehusk.stats.multiplicity import benjamini_hochberg
 
 KINDS = (
@@ -91,9 +92,11 @@ def _change(answers: pl.DataFrame, name: str, first: str, last: str) -> Estimate
     both = at[first].join(at[last], on="group", suffix="_later").sort("group")
     if both.height < LEAST_PROMPTS:
         return None
-    change, prompts = (both[f"{name}_later"] - both[name]).to_numpy(), np.arange(both.height)
-    value, low, high, _, n = clustered_mean(change, prompts)
-    return Estimate(value, low, high, n, "share", "paired by prompt", clustered_sign_p(change, prompts))
+    value, low, high, _, n = clustered_mean((both[f"{name}_later"] - both[name]).to_numpy(), np.arange(both.height))
+    shared = answers.filter(pl.col("stage").is_in([first, last]), pl.col("group").is_in(both["group"].implode()))
+    prompts = shared["group"].rank("dense").to_numpy().astype(np.int64) - 1
+    p = sign_p(shared[name].to_numpy()[:, None], (shared["stage"] == last).to_numpy(), prompts)[0]
+    return Estimate(value, low, high, n, "share", "paired by prompt", float(p))
 
 
 def _levels(
