@@ -47,8 +47,10 @@ $(VENV)/.core: pyproject.toml | $(BIN)/python
 	$(PIP) install --editable .
 	@touch $@
 
+# torch first and by version: asked for without one, some indexes give a build with gigabytes of GPU libraries.
 $(VENV)/.dev: pyproject.toml | $(BIN)/python
-	$(PIP) install --editable '.[dev]'
+	$(PIP) install torch==2.13.0
+	$(PIP) install --editable '.[dev,models]'
 	@touch $@ $(VENV)/.core
 
 # A half-made environment (no ensurepip, ctrl-C) is removed, so that the next try starts afresh.

@@ -193,7 +193,8 @@ def test_every_refusal_of_a_kernel_can_be_said_in_chinese():
     """A `NotEnoughData` carries a clause in English; the catalogue must know its parts."""
     unknown = []
     package = Path(str(resources.files("dehusk")))
-    for path in package.rglob("*.py"):
+    caught = package / "probes" / "training_run"  # a check's refusal there passes the turn to the next check
+    for path in (path for path in package.rglob("*.py") if path.parent != caught):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "NotEnoughData":
                 parts = node.args[0].values if isinstance(node.args[0], ast.JoinedStr) else [node.args[0]]

@@ -178,3 +178,18 @@ def test_one_line_for_what_is_not_responses(tmp_path: Path) -> None:
         read_responses([("a", str(tmp_path / "none.jsonl"))])
     with pytest.raises(InputError, match="no responses"):
         read_responses([])
+
+
+def test_a_gold_score_stands_beside_the_score(tmp_path: Path) -> None:
+    rows = [{"prompt": "p", "response": "x", "score": 1, "gold": "0.5"}, {"prompt": "q", "response": "y", "score": 2}]
+    frame = read_responses([("s", jsonl(tmp_path / "a.jsonl", rows))]).responses.frame
+    assert frame.select("score", "gold").rows() == [(1.0, 0.5), (2.0, None)]
+    mapped = [{"prompt": "p", "response": "x", "accuracy": 1, "gold": "not this"}]
+    frame = read_responses([("s", jsonl(tmp_path / "b.jsonl", mapped))], columns={"gold": "accuracy"}).responses.frame
+    assert frame["gold"].to_list() == [1.0]
+
+
+def test_a_gold_score_is_no_part_of_the_reward_of_a_dump(tmp_path: Path) -> None:
+    rows = [{"prompt": "p", "completion": "x", "advantage": 0.1, "step": 1, "f1": 1.0, "f2": 2.0, "gold": 7.0}]
+    frame = read_responses([("s", jsonl(tmp_path / "a.jsonl", rows))]).responses.frame
+    assert frame.select("score", "gold").rows() == [(3.0, 7.0)]

@@ -202,7 +202,7 @@ class Scores:
         """
         name = self.main if model is None else model
         if side not in self.frames or name not in self.frames[side].columns:
-            raise NotEnoughData(f"scores of the {side} texts")
+            raise NotEnoughData("scores")
         return self.frames[side][name].cast(pl.Float64).fill_null(float("nan")).to_numpy()
 
 

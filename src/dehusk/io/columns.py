@@ -22,7 +22,10 @@ OPTIONAL: Mapping[str, tuple[str, ...]] = {
     "rejected_score": ("rejected_score", "score_rejected", "rejected_rating", "rejected-rating", "rating_rejected"),
     "weight": ("weight", "sample_weight"),
 }
-CANONICAL = ("prompt", "chosen", "rejected", "response", "responses", "stage", "step", "score", "scores", *OPTIONAL)
+CANONICAL = (
+    *("prompt", "chosen", "rejected", "response", "responses", "stage", "step", "score", "scores", "gold"),
+    *OPTIONAL,
+)
 LARGEST = 1e100
 NUMERIC = ("margin", "chosen_score", "rejected_score", "weight")
 _PROGRAMMING = (  # what HelpSteer3 and others write into `language` for code; the prompt is in another one

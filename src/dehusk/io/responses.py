@@ -35,7 +35,7 @@ LISTS = ("responses", "completions", "outputs", "samples", "generations", "answe
 STAGES = ("stage", "model", "generator", "model_name", "checkpoint", "policy")
 EARLY = ("base", "pretrained", "pretrain", "init", "sft", "instruct", "reference", "ref")
 SCORES = ("score", "reward", "rewards", "rm_score", "reward_score", "scores")
-NOT_REWARDS = {"step", "gen_step", "advantage", "advantages", "epoch", "index", "row", "at", "sample_idx"}
+NOT_REWARDS = {"step", "gen_step", "advantage", "advantages", "epoch", "index", "row", "at", "sample_idx", "gold"}
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")
 _OWN = {column.name for column in Responses.columns} | {"source", "at", "damaged"}
 
@@ -61,7 +61,7 @@ def read_responses(
     Args:
         sources: (stage, path) each; a path is a file or a folder of rollouts. Without a stage, it comes from a column
             (`STAGES`), for rollouts from the step ("step 10"), else from the file's name.
-        columns: Canonical name (prompt, response, stage, step, score) -> column of the file.
+        columns: Canonical name (prompt, response, stage, step, score, gold) -> column of the file.
         stages: Order of the pipeline, earliest first; stages not named are left out. When empty, as met, but within a
             file those called like the beginning of one (`EARLY`) go first, and numbered ones by their number.
         lang: Language of the notes in the records.
@@ -142,6 +142,7 @@ def _read_source(
     identity = pl.format("{}-{}.{}", pl.lit(number), "row", pl.col("at") + 1)
     known = [score.alias("score")] if score is not None else []
     known += [step.cast(pl.Int64).alias("step")] if step is not None else []
+    known += [gold.alias("gold")] if (gold := _numbers(frame, "gold")) is not None else []
     table = pl.concat(
         [
             frame.select(identity.alias("response_id"), pl.col("row").cast(pl.Int64)),

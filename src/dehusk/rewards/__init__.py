@@ -2,8 +2,11 @@
 
 import dehusk.rewards.callables
 import dehusk.rewards.command
+import dehusk.rewards.heads
 import dehusk.rewards.http
-import dehusk.rewards.score_files  # noqa: F401 - importing a module adds its kinds to the table
+import dehusk.rewards.implicit
+import dehusk.rewards.score_files
+import dehusk.rewards.transformer  # noqa: F401 - importing a module adds its kinds to the table
 from dehusk.rewards.lookup import ScoreFile
 from dehusk.rewards.opening import open_models, parse_model
 from dehusk.rewards.scoring import score_tables

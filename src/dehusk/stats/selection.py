@@ -129,7 +129,7 @@ def band(value: Floats, drawn: Floats, level: float = 0.95) -> Band:
     off = ordered - ordered.mean(axis=0)
     spread = ordered.std(axis=0)
     with np.errstate(divide="ignore", invalid="ignore"):
-        bend = np.where(spread > 0, (off**3).mean(axis=0) / (6 * spread**3), 0.0)
+        bend = np.where(spread > 0, (off * off * off).mean(axis=0) / (6 * spread**3), 0.0)
     flat = value.reshape(1, -1)
     below = ((ordered < flat).mean(axis=0) + (ordered <= flat).mean(axis=0)) / 2
     start = np.array([normal_quantile(float(share)) for share in np.clip(below, 0.02, 0.98)])

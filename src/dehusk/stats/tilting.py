@@ -60,22 +60,18 @@ def _tilted(below: Floats, kept: Bools, strengths: Floats, order: int) -> Tilt:
     mass = np.where(kept[:, None], np.exp(exponent), 0.0)
     total = mass.sum(axis=2)
     effective, top = (total**2 / (mass**2).sum(axis=2)).mean(axis=0), (mass.max(axis=2) / total).mean(axis=0)
-    count = np.repeat(kept, len(strengths), axis=0) * 1.0
-    flat: tuple[Floats, ...] = (mass.reshape(-1, most), (mass * exponent).reshape(-1, most), count)
-    pools = [_blocked(part) for part in flat]
-    share, nats = _jackknifed(pools[0], pools[1], pools[2], order)
+    sums = [_blocked(part) for part in (mass, mass * exponent, np.broadcast_to(kept[:, None] * 1.0, mass.shape))]
+    share, nats = _jackknifed(sums[0], sums[1], sums[2], order)
     weights = mass * np.tile(share, -(-most // share.shape[1]))[:, :most].reshape(mass.shape)
     return Tilt(weights, nats.reshape(prompts, -1), effective, top)
 
 
 def _blocked(x: Floats) -> Floats:
-    """Sums over every 64th answer, shape (P, blocks); the answers themselves when there are no more than that."""
-    prompts, most = x.shape
-    if most <= _BLOCKS:
-        return x
-    padded = np.pad(x, ((0, 0), (0, -most % _BLOCKS)))
-    found: Floats = padded.reshape(prompts, -1, _BLOCKS).sum(axis=1)
-    return found
+    """Pools (P, c, N) as rows of their answers or, when there are more than 64, of sums over every 64th one."""
+    rows: Floats = x.reshape(-1, x.shape[2])
+    if rows.shape[1] > _BLOCKS:
+        rows = np.pad(rows, ((0, 0), (0, -rows.shape[1] % _BLOCKS))).reshape(len(rows), -1, _BLOCKS).sum(axis=1)
+    return rows
 
 
 def _jackknifed(mass: Floats, energy: Floats, count: Floats, order: int) -> tuple[Floats, Floats]:

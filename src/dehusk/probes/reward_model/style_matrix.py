@@ -50,7 +50,7 @@ def style_matrix(pairs: Pairs, scores: Scores) -> Iterator[Finding]:
 def _items(pairs: Pairs) -> Items:
     frame = pairs.frame
     if STYLE not in frame.columns:
-        raise NotEnoughData(f"a column {STYLE} that numbers the style of both answers of each pair")
+        raise NotEnoughData("a column style_idx that numbers the style of both answers of each pair")
     key = next(name for name in KEYS if name in frame.columns)
     domain = next((name for name in ("domain", "subset", "source") if name in frame.columns), None)
     table = pl.DataFrame(
