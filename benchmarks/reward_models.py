@@ -26,6 +26,7 @@ PUBLISHED = {
     "structure": ((0.91, 0.82), (0.85, 0.80), (0.95, 0.83), (0.95, 0.86)),
     "sycophancy": ((0.67, 0.50), (0.41, 0.38), (0.31, 0.22), (0.55, 0.52)),
 }
+PICKS = {"1.0-reward": 0.83, "1.0-cost": 0.58, "pythia": 0.56, "deberta": 0.50}  # counted on the same release
 
 
 def skews(data: Path) -> Iterator[str]:
@@ -64,6 +65,27 @@ def skews(data: Path) -> Iterator[str]:
     yield f"Verdicts: {_verdicts(found.values())}."
 
 
+def longer_picks(data: Path) -> Iterator[str]:
+    """2. How often each reward model's best of 16 is longer than a random other sample, ties half."""
+    file = data / "preference" / "rm_bon16_choices.parquet"
+    audit = run_audit(AuditConfig(pairs=str(file))).audit
+    told = next(
+        finding
+        for finding in audit.findings
+        if finding.details.get("reading") == "longer_wins" and finding.feature == "characters"
+    )
+    plain = pl.read_parquet(file).with_columns(
+        longer=((pl.col("chosen").str.len_chars().cast(int) - pl.col("rejected").str.len_chars()).sign() + 1) / 2
+    )
+    counted = dict(plain.group_by("subset").agg(pl.col("longer").mean()).rows())
+    yield "| reward model | P(longer), audit (ties left out) | plain count, ties half | expected |"
+    yield "|---|---|---:|---:|"
+    for row in (row for row in told.details["by"] if row["column"] == "subset"):
+        name = row["level"]
+        expected = next((f"{value:.2f}" for known, value in PICKS.items() if known in name.lower()), "—")
+        yield f"| {name} | {_shown(row['estimate'])} | {counted[name]:.3f} | {expected} |"
+
+
 def _people(data: Path) -> dict[str, float]:
     """How often the majority of annotators prefers the biased answer, a tie being no preference; on other items."""
     judged = pl.read_parquet(data / "benchmark" / "bias_human_judgements.parquet")
@@ -88,9 +110,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path)
     parser.add_argument("--out", type=Path)
-    parser.add_argument("--only", default="1")
+    parser.add_argument("--only", default="1,2")
     options = parser.parse_args()
-    claims: dict[str, Callable[[Path], Iterator[str]]] = {"1": skews}
+    claims: dict[str, Callable[[Path], Iterator[str]]] = {"1": skews, "2": longer_picks}
     lines = [f"`python benchmarks/reward_models.py DATA_FOLDER --only {options.only}`", ""]
     for number in options.only.split(","):
         title = re.sub(r"\s+", " ", claims[number].__doc__ or "")
