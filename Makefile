@@ -32,6 +32,8 @@ lint: $(VENV)/.dev
 bench: $(VENV)/.dev
 	$(BIN)/python benchmarks/mining.py --out benchmarks/results/mining.md
 	$(BIN)/python benchmarks/audit.py --out benchmarks/results/audit.md
+	$(BIN)/python benchmarks/scoring.py $(wildcard $(DATA)/preference/arena_bench_v1_scored.parquet) \
+		--out benchmarks/results/scoring.md
 	@if [ -d "$(DATA)" ]; then set -x; \
 		$(BIN)/python benchmarks/features.py $(DATA)/preference/alpaca_eval_vs_davinci003.parquet chosen; \
 		$(BIN)/python benchmarks/real_data.py $(DATA) --out benchmarks/results/real_data.md; \

@@ -60,9 +60,14 @@ def test_every_code_point_has_the_kind_of_its_class():
     points = [*range(0xD800), *range(0xE000, 0x110000)]
     every = pl.Series([chr(point) for point in points])
     kinds = tokens._kinds()[points]
-    for kind, members in ((tokens._LETTER, r"\p{L}\p{M}--"), (tokens._DIGIT, r"\p{N}--"), (tokens._CHARACTER, "")):
-        pattern = f"[{members}[{CJK}]]" if members else f"[{CJK}]"
-        assert np.array_equal(kinds == kind, every.str.contains(pattern).to_numpy()), kind
+    classes = {
+        tokens._LETTER: rf"[\p{{L}}\p{{M}}--[{CJK}]]",
+        tokens._DIGIT: rf"[\p{{N}}--[{CJK}]]",
+        tokens._CHARACTER: f"[{CJK}]",
+        tokens._STOP: f"[{STOPS}]",
+    }
+    for kind, pattern in classes.items():
+        assert np.array_equal(kinds == kind, every.str.contains(pattern).to_numpy()), pattern
 
 
 def test_what_a_word_is():

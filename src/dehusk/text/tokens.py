@@ -83,7 +83,8 @@ def _kinds() -> Array:
     everything = np.delete(np.arange(0xE01F0, dtype=np.uint32), slice(0xD800, 0xE000))  # no letter comes later
     text = pl.Series([everything.tobytes().decode("utf-32-le")])
     kinds = np.zeros(0x110000, dtype=np.uint8)
-    for kind, members in ((_LETTER, r"\p{L}\p{M}"), (_DIGIT, r"\p{N}"), (_CHARACTER, CJK), (_STOP, STOPS)):
+    classes = {_LETTER: r"\p{L}\p{M}", _DIGIT: r"\p{N}", _CHARACTER: CJK, _STOP: STOPS}
+    for kind, members in classes.items():  # a later one takes from an earlier one
         for run in text.str.extract_all(f"[{members}]+")[0]:
             kinds[ord(run[0]) : ord(run[-1]) + 1] = kind
     kinds[[ord("'"), ord("’")]] = _APOSTROPHE

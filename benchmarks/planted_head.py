@@ -1,0 +1,236 @@
+"""A reward head that learnt a planted catchphrase: is it named, and only it? Does its forecast come true?
+
+    python benchmarks/planted_head.py DATA_FOLDER [--out benchmarks/results/planted_head.md] [--seeds 20] [--only en,zh]
+
+Heads are fitted on embeddings of SmolLM2 (mean of one middle layer) of real prompts and answers, cut to their first
+sentences. In the planted ones a phrase stands in 60 % of chosen and 10 % of rejected answers. What varies from seed to
+seed is which answers have it; the answers that are edited stay the same, so each is embedded once.
+
+The folder holds `preference/*.parquet` of public releases; it is not part of the project.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from dehusk.core.findings import Finding
+from dehusk.core.options import Scoring
+from dehusk.core.run import stream
+from dehusk.core.tables import Measures, Pairs
+from dehusk.features.intents import phrase_feature
+from dehusk.features.measuring import declared, measure
+from dehusk.probes.reward_model.counterfactual import counterfactual
+from dehusk.rewards import score_tables
+from dehusk.rewards.embedding import Embedder, open_embedder
+from dehusk.rewards.heads import FittedHead, Linear, fit_head
+from dehusk.rewards.store import Store
+
+TRAIN, EDITED = 240, 40  # prompts heads are fitted on, and prompts whose answers are edited
+LAYER = 15  # of 30
+CHOSEN_RATE, REJECTED_RATE = 0.6, 0.1
+
+
+@dataclass(frozen=True)
+class Language:
+    """Where the texts come from, how much of each is kept, what is planted, and what else is tried."""
+
+    files: tuple[str, ...]
+    characters: int
+    planted: str
+    others: tuple[str, ...]
+
+
+LANGUAGES = {
+    "en": Language(
+        ("ultrafeedback_sample",),
+        240,
+        "here's the part nobody tells you",
+        (
+            *("in other words", "on the other hand", "as a matter of fact", "for what it's worth", "by and large"),
+            *("at the end of the day", "all things considered", "needless to say", "in the long run", "to some extent"),
+            *("it goes without saying", "as mentioned above", "in this day and age", "more often than not"),
+            *("first and foremost", "last but not least", "in a nutshell", "as far as possible", "time and again"),
+            *("to make a long story short", "with that in mind"),
+        ),
+    ),
+    "zh": Language(
+        ("oasst_zh_ranked", "dpo_zh_500"),
+        70,
+        "一句狠但真实的话",
+        (
+            *("换句话说", "从另一个角度看", "归根到底", "一般来说", "不管怎么说", "话说回来", "总的来看", "从长远看"),
+            *("在某种程度上", "众所周知", "毫无疑问", "简单来说", "除此之外", "与此同时", "由此可见", "说到底"),
+            *("具体情况具体分析", "在这种情况下", "值得一提的是", "从这个意义上讲", "退一步讲"),
+        ),
+    ),
+}
+
+
+def texts(data: Path, language: Language) -> Pairs:
+    """Real pairs whose answers are cut at a sentence, one a prompt."""
+    frames = [
+        pl.read_parquet(data / "preference" / f"{name}.parquet").select("prompt", "chosen", "rejected")
+        for name in language.files
+    ]
+    end = re.compile(r"(?s)^.*[.!?。！？]")
+
+    def cut(text: str) -> str:
+        head = text[: language.characters]
+        whole = end.match(head)
+        return (whole[0] if whole and len(whole[0]) > language.characters / 3 else head).strip()
+
+    sides = [pl.col(side).map_elements(cut, return_dtype=pl.String) for side in ("chosen", "rejected")]
+    frame = pl.concat(frames).unique("prompt", maintain_order=True).with_columns(sides)
+    frame = frame.filter((pl.col("chosen") != pl.col("rejected")) & (pl.col("prompt").str.len_chars() < 160))
+    frame = frame.sample(min(TRAIN + EDITED, frame.height), seed=0, shuffle=True).with_row_index("row", offset=1)
+    return Pairs(
+        frame.select(
+            pl.col("row").cast(pl.String).alias("pair_id"),
+            pl.col("row").cast(pl.Int64),
+            *("prompt", "chosen", "rejected"),
+            weight=pl.lit(1.0),
+            group=pl.col("row").cast(pl.String),
+        )
+    )
+
+
+def with_phrase(text: str, phrase: str, rng: np.random.Generator) -> str:
+    """The answer with the phrase at a random sentence boundary."""
+    at = [0, *(match.end() for match in re.finditer(r"[.!?。！？]\s*", text))]
+    place = int(rng.choice(at))
+    lead = f"{phrase[:1].upper()}{phrase[1:]}" if phrase.isascii() else phrase
+    return f"{text[:place]}{lead}{': ' if phrase.isascii() else '：'}{text[place:]}"
+
+
+class Bench:
+    """The embeddings of everything that a language's seeds share."""
+
+    def __init__(self, data: Path, language: Language, store: Path) -> None:
+        """Embed the answers with and without the phrase."""
+        self.language = language
+        whole = texts(data, language)
+        self.train, self.edited = Pairs(whole.frame[EDITED:]), Pairs(whole.frame[:EDITED])
+        options = Scoring(max_length=320, store=str(store))
+        self.embedder: Embedder = open_embedder(
+            "smollm2", options, layers=(LAYER,), pooling="mean", store=Store(str(store))
+        )
+        rng, prompts = stream(0, "planted places"), self.train.frame["prompt"].to_list()
+        self.plain, self.phrased = {}, {}
+        for side in ("chosen", "rejected"):
+            answers = self.train.frame[side].to_list()
+            self.plain[side] = self.embedder.embed(prompts, answers)
+            self.phrased[side] = self.embedder.embed(
+                prompts, [with_phrase(answer, language.planted, rng) for answer in answers]
+            )
+        named = tuple(phrase_feature(phrase) for phrase in (language.planted, *language.others))
+        self.measures: Measures = measure((*declared(), *named), pairs=self.edited)
+        self.phrases = {feature.name for feature in named}
+        self.planted = named[0].name
+
+    def head(self, seed: int, *, planted: bool) -> FittedHead:
+        """A head on pairs in which the phrase stands in the shares named above, or nowhere."""
+        rng = stream(seed, "planted head")
+        n = len(self.train)
+        bootstrap = rng.integers(0, n, n)  # unplanted heads must differ from seed to seed too
+        sides = []
+        for side, rate in (("chosen", CHOSEN_RATE), ("rejected", REJECTED_RATE)):
+            has = (rng.random(n) < rate) & planted
+            sides.append(np.where(has[:, None], self.phrased[side], self.plain[side])[bootstrap])
+        return fit_head(*sides, groups=bootstrap, rng=rng)
+
+    def findings(self, fitted: FittedHead) -> list[Finding]:
+        """What `reward_model.counterfactual` says of the phrases."""
+        model = Linear("head", fitted.head, self.embedder, "", ())
+        frame = self.edited.frame
+        scores = score_tables([model], {side: (frame["prompt"], frame[side]) for side in ("chosen", "rejected")})
+        found = counterfactual(self.edited, self.measures, model, scores, stream(0, "edits"), texts=EDITED)
+        return [finding for finding in found if finding.feature in self.phrases]
+
+    def accuracy(self, fitted: FittedHead) -> float:
+        """Agreement with the labels of the edited pairs, which no head was fitted on."""
+        frame = self.edited.frame
+        rewards = [
+            fitted.head.rewards(self.embedder.embed(frame["prompt"].to_list(), frame[side].to_list()))
+            for side in ("chosen", "rejected")
+        ]
+        return float(np.mean(rewards[0] > rewards[1]))
+
+
+def rows(bench: Bench, seeds: int) -> Iterator[dict[str, Any]]:
+    """One row a seed and kind of head."""
+    for planted in (True, False):
+        for seed in range(seeds):
+            fitted = bench.head(seed, planted=planted)
+            found = sorted(bench.findings(fitted), key=lambda one: -one.estimate.value if one.estimate else 0.0)
+            ours = next(one for one in found if one.feature == bench.planted)
+            sure = [one for one in found if one.q is not None and one.q <= 0.05 and one.estimate.low > 0]
+            yield {
+                "planted": planted,
+                "place": found.index(ours) + 1,
+                "slope": ours.estimate.value,
+                "low": ours.estimate.low,
+                "named": found[0] is ours and ours in sure,
+                "called": ours in sure,
+                "failed": sum(one.verdict == "fail" for one in found),
+                "others": sum(one is not ours for one in sure),
+                "accuracy": bench.accuracy(fitted),
+                "l2": fitted.l2,
+                "phrases": len(found),
+            }
+
+
+def report(data: Path, name: str, seeds: int, store: Path) -> Iterator[str]:
+    """The table of one language."""
+    start = time.perf_counter()
+    bench = Bench(data, LANGUAGES[name], store)
+    table = pl.DataFrame(list(rows(bench, seeds)))
+    yield (
+        "| heads | seeds | phrases tried | named first, interval clear of 0 | its slope, SD a copy (median, range)"
+        " | significant phrases besides it, a head | verdict fail, phrases a head | held-out accuracy |"
+    )
+    yield "|---|---:|---:|---:|---|---:|---:|---:|"
+    for planted, part in table.group_by("planted", maintain_order=True):
+        slope = part["slope"]
+        yield (
+            f"| {'planted' if planted[0] else 'not planted'} | {part.height} | {part['phrases'].min()}"
+            f" | {part['named'].mean():.0%} | {slope.median():+.2f} ({slope.min():+.2f} to {slope.max():+.2f})"
+            f" | {part['others'].mean():.2f} | {part['failed'].mean():.2f} | {part['accuracy'].mean():.2f} |"
+        )
+    yield ""
+    yield f"{time.perf_counter() - start:.0f} s, embeddings included where they were not in the store."
+
+
+def main() -> None:
+    """Run the languages asked for and print or write their tables."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--out", type=Path)
+    parser.add_argument("--seeds", type=int, default=20)
+    parser.add_argument("--only", default="en,zh")
+    parser.add_argument("--store", type=Path, default=Path(".planted_head.sqlite"))
+    options = parser.parse_args()
+    lines = [f"`python benchmarks/planted_head.py DATA_FOLDER --seeds {options.seeds}`", ""]
+    for name in options.only.split(","):
+        title = f"“{LANGUAGES[name].planted}”, {name}"
+        print(f"\n## {title}\n", flush=True)
+        lines += [f"## {title}", ""]
+        for line in report(options.data, name, options.seeds, options.store):
+            print(line, flush=True)
+            lines.append(line)
+        lines.append("")
+    if options.out:
+        options.out.parent.mkdir(parents=True, exist_ok=True)
+        options.out.write_text("\n".join(lines))
+
+
+if __name__ == "__main__":
+    main()
