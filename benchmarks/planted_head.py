@@ -1,12 +1,16 @@
 """A reward head that learnt a planted catchphrase: is it named, and only it? Does its forecast come true?
 
-    python benchmarks/planted_head.py DATA_FOLDER [--out benchmarks/results/planted_head.md] [--seeds 20] [--only en,zh]
+    python benchmarks/planted_head.py DATA_FOLDER [--out benchmarks/results/planted_head.md] [--seeds 20]
+                                      [--only en,zh,forecast]
 
 Heads are fitted on embeddings of SmolLM2 (mean of one middle layer) of real prompts and answers, cut to their first
 sentences. In the planted ones a phrase stands in 60 % of chosen and 10 % of rejected answers. What varies from seed to
 seed is which answers have it; the answers that are edited stay the same, so each is embedded once.
 
-The folder holds `preference/*.parquet` of public releases; it is not part of the project.
+The forecast is tried on 16 real samples a prompt, cut as well, the phrase planted in one of eight; each repetition
+draws one of the planted heads, halves of the prompts and samples.
+
+The folder holds `preference/*.parquet` and `outputs/*.parquet` of public releases; it is not part of the project.
 """
 
 from __future__ import annotations
@@ -16,11 +20,13 @@ import re
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
+from forecast import halves, more_samples  # the benchmark beside this one
 
 from dehusk.core.findings import Finding
 from dehusk.core.options import Scoring
@@ -36,6 +42,8 @@ from dehusk.rewards.store import Store
 
 TRAIN, EDITED = 240, 40  # prompts heads are fitted on, and prompts whose answers are edited
 LAYER = 15  # of 30
+SAMPLED, REPEATS = 300, 100  # prompts and repetitions of the forecast
+FOLLOWED = ("list", "hedges", "second_person", "questions", "certainty", "exclamations")
 CHOSEN_RATE, REJECTED_RATE = 0.6, 0.1
 
 
@@ -165,6 +173,48 @@ class Bench:
         return float(np.mean(rewards[0] > rewards[1]))
 
 
+class PlantedSamples:
+    """Samples of a policy that says the phrase now and then, scored by the planted heads."""
+
+    def __init__(self, data: Path, bench: Bench, seeds: int) -> None:
+        """Embed every sample once; a head is a product away from there."""
+        rng, cut = stream(0, "samples"), bench.language.characters
+        frame = pl.read_parquet(data / "outputs" / "tulu13b_bon16.parquet")
+        frame = frame.filter(pl.col("prompt").str.len_chars() < 160)
+        prompts = rng.permutation(frame["prompt"].unique(maintain_order=True).to_numpy())[:SAMPLED]
+        frame = frame.filter(pl.col("prompt").is_in(prompts.tolist())).sort("prompt", maintain_order=True)
+        planted = rng.random(frame.height) < 1 / 8
+        texts = [
+            with_phrase(text[:cut], bench.language.planted, rng) if has else text[:cut]
+            for text, has in zip(frame["response"], planted.tolist(), strict=True)
+        ]
+        self.points = bench.embedder.embed(frame["prompt"].to_list(), texts)
+        self.heads = [bench.head(seed, planted=True).head for seed in range(seeds)]
+        order = np.argsort(rng.random((frame.height // 16, 16)), axis=1)
+        self.rows = np.take_along_axis(np.arange(frame.height).reshape(-1, 16), order, axis=1)
+        said = pl.DataFrame({"prompt": frame["prompt"], "response": texts})
+        followed = [bench.measures[bench.planted], *(feature for feature in declared() if feature.name in FOLLOWED)]
+        found = said.select(
+            feature.measure(pl.col("prompt"), pl.col("response")).cast(pl.Float64).fill_null(0).alias(feature.name)
+            for feature in followed
+        )
+        self.values = (found.to_numpy() > 0).astype(float)[self.rows]
+
+    def score(self, rng: np.random.Generator) -> np.ndarray[Any, np.dtype[np.float64]]:
+        """Rewards of every sample by one of the heads, shape (P, 16)."""
+        return self.heads[rng.integers(len(self.heads))].rewards(self.points)[self.rows]
+
+
+def forecasts(data: Path, seeds: int, store: Path) -> Iterator[str]:
+    """The tables of `benchmarks/forecast.py`, with the planted heads as reward models."""
+    samples = PlantedSamples(data, Bench(data, LANGUAGES["en"], store), seeds)
+    yield f"{len(samples.rows)} prompts with 16 samples, {seeds} heads, {REPEATS} repetitions."
+    yield ""
+    yield from halves(samples, REPEATS)  # type: ignore[arg-type]
+    yield ""
+    yield from more_samples(samples, REPEATS)  # type: ignore[arg-type]
+
+
 def rows(bench: Bench, seeds: int) -> Iterator[dict[str, Any]]:
     """One row a seed and kind of head."""
     for planted in (True, False):
@@ -188,7 +238,7 @@ def rows(bench: Bench, seeds: int) -> Iterator[dict[str, Any]]:
             }
 
 
-def report(data: Path, name: str, seeds: int, store: Path) -> Iterator[str]:
+def report(data: Path, seeds: int, store: Path, *, name: str) -> Iterator[str]:
     """The table of one language."""
     start = time.perf_counter()
     bench = Bench(data, LANGUAGES[name], store)
@@ -215,15 +265,16 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("--out", type=Path)
     parser.add_argument("--seeds", type=int, default=20)
-    parser.add_argument("--only", default="en,zh")
+    parser.add_argument("--only", default="en,zh,forecast")
     parser.add_argument("--store", type=Path, default=Path(".planted_head.sqlite"))
     options = parser.parse_args()
     lines = [f"`python benchmarks/planted_head.py DATA_FOLDER --seeds {options.seeds}`", ""]
     for name in options.only.split(","):
-        title = f"“{LANGUAGES[name].planted}”, {name}"
+        title = "Forecasts that came true" if name == "forecast" else f"“{LANGUAGES[name].planted}”, {name}"
         print(f"\n## {title}\n", flush=True)
         lines += [f"## {title}", ""]
-        for line in report(options.data, name, options.seeds, options.store):
+        told = forecasts if name == "forecast" else partial(report, name=name)
+        for line in told(options.data, seeds=options.seeds, store=options.store):
             print(line, flush=True)
             lines.append(line)
         lines.append("")
