@@ -10,6 +10,8 @@ import pytest
 from console import dehusk
 from source import ROOT
 
+from dehusk.cli.verbs import VERBS
+
 LIMIT = 350 * 2**20  # bytes of the core install
 UNREACHABLE = ("No matching distribution", "ConnectionError", "Temporary failure in name resolution", "Max retries")
 
@@ -67,10 +69,10 @@ def test_the_core_install_is_small(alone):
 def test_the_script_is_installed(alone):
     shown = run(alone.with_name("dehusk"), "--help")
     assert shown.returncode == 0, shown.stderr
-    assert all(verb in shown.stdout for verb in ("demo", "audit", "validate", "convert", "list"))
+    assert all(verb in shown.stdout for verb in [row.name for row in VERBS])
 
 
-@pytest.mark.parametrize("what", ["features", "probes", "layouts"])
+@pytest.mark.parametrize("what", ["features", "probes", "layouts", "edits", "reward_models"])
 def test_list(alone, what):
     assert len(works(alone, "list", what).splitlines()) >= 5
 
@@ -92,6 +94,21 @@ def test_audit_of_pairs_and_stages(alone, demo, tmp_path):
 def test_validate(alone, demo):
     pairs = next(demo.rglob("pairs.jsonl"))
     works(alone, "validate", "--pairs", pairs, "--sample", 200, "--repeats", 2, "--rates", 0.05)
+
+
+def test_score(alone, demo, tmp_path):
+    target = tmp_path / "scores.jsonl"
+    pairs = next(demo.rglob("pairs.jsonl"))
+    model = "py:dehusk.demo.reward:score"
+    process = dehusk(
+        "score", "--pairs", pairs, "--reward-model", model, "--store", ":memory:", "--out", target, python=alone
+    )
+    assert process.returncode == 0, process.stderr
+    assert len(target.read_text("utf-8").splitlines()) > 2_000
+
+
+def test_models(alone):
+    assert "smollm2" in works(alone, "models")
 
 
 def test_convert(alone, demo, tmp_path):
