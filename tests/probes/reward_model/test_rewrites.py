@@ -179,7 +179,7 @@ def test_texts_without_a_score_are_left_out_and_too_few_are_refused():
     assert (finding.estimate.n, finding.estimate.value, finding.details["share_strictly_above"]) == (35, 1.0, 1.0)
     with pytest.raises(NotEnoughData, match="at least 20 prompts"):
         run(make(rng, 60), make_scores(np.zeros(60), rm=np.where(np.arange(60) < 50, np.nan, 1.0)))
-    with pytest.raises(NotEnoughData, match="scores of the edited texts"):
+    with pytest.raises(NotEnoughData, match="scores"):
         run(make(rng, 60), Scores(("rm",), {}))
 
 
