@@ -12,13 +12,13 @@ reward model: a table with the columns prompt, response and score.
 from __future__ import annotations
 
 import argparse
-import re
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import polars as pl
+from sections import tell
 
 from dehusk.core.options import AuditConfig
 from dehusk.core.run import stream
@@ -226,19 +226,8 @@ def main() -> None:
         (two_readings, (samples, options.seeds)),
         (published_runs, (options.data,)),
     ]
-    lines = [f"`python benchmarks/forecast.py DATA_FOLDER --seeds {options.seeds}`", ""]
-    for number in wanted:
-        check, given = checks[number - 1]
-        title = re.sub(r"\s+", " ", check.__doc__ or "")
-        print(f"\n## {title}\n", flush=True)
-        lines += [f"## {title}", ""]
-        for line in check(*given):
-            print(line, flush=True)
-            lines.append(line)
-        lines.append("")
-    if options.out:
-        options.out.parent.mkdir(parents=True, exist_ok=True)
-        options.out.write_text("\n".join(lines))
+    sections = ((check.__doc__, check(*given)) for check, given in (checks[number - 1] for number in wanted))
+    tell(f"forecast.py DATA_FOLDER --seeds {options.seeds}", sections, options.out)
 
 
 if __name__ == "__main__":

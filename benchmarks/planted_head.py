@@ -20,13 +20,13 @@ import re
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
 from forecast import halves, more_samples  # the benchmark beside this one
+from sections import tell
 
 from dehusk.core.findings import Finding
 from dehusk.core.options import Scoring
@@ -268,19 +268,14 @@ def main() -> None:
     parser.add_argument("--only", default="en,zh,forecast")
     parser.add_argument("--store", type=Path, default=Path(".planted_head.sqlite"))
     options = parser.parse_args()
-    lines = [f"`python benchmarks/planted_head.py DATA_FOLDER --seeds {options.seeds}`", ""]
-    for name in options.only.split(","):
-        title = "Forecasts that came true" if name == "forecast" else f"“{LANGUAGES[name].planted}”, {name}"
-        print(f"\n## {title}\n", flush=True)
-        lines += [f"## {title}", ""]
-        told = forecasts if name == "forecast" else partial(report, name=name)
-        for line in told(options.data, seeds=options.seeds, store=options.store):
-            print(line, flush=True)
-            lines.append(line)
-        lines.append("")
-    if options.out:
-        options.out.parent.mkdir(parents=True, exist_ok=True)
-        options.out.write_text("\n".join(lines))
+    given = {"seeds": options.seeds, "store": options.store}
+    sections = (
+        ("Forecasts that came true", forecasts(options.data, **given))
+        if name == "forecast"
+        else (f"“{LANGUAGES[name].planted}”, {name}", report(options.data, **given, name=name))
+        for name in options.only.split(",")
+    )
+    tell(f"planted_head.py DATA_FOLDER --seeds {options.seeds}", sections, options.out)
 
 
 if __name__ == "__main__":

@@ -8,13 +8,13 @@ The folder holds `preference/*.parquet` and `outputs/*.parquet` of public releas
 from __future__ import annotations
 
 import argparse
-import re
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import polars as pl
+from sections import tell
 
 from dehusk.core.findings import Audit, Estimate
 from dehusk.core.options import AuditConfig, ValidateConfig
@@ -208,26 +208,16 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=40)
     parser.add_argument("--only", default="1,2,3,4,5")
     options = parser.parse_args()
-    claims: list[Callable[[], Iterator[str]]] = [
-        lambda: lists(options.data),
-        lambda: catchphrases(options.data),
-        lambda: longer_wins(options.data),
-        lambda: null_and_planted(options.data, options.seeds),
-        lambda: drift(options.data),
+    claims: list[tuple[Callable[..., Iterator[str]], tuple[object, ...]]] = [
+        (lists, ()),
+        (catchphrases, ()),
+        (longer_wins, ()),
+        (null_and_planted, (options.seeds,)),
+        (drift, ()),
     ]
-    titles = [lists, catchphrases, longer_wins, null_and_planted, drift]
-    lines = [f"`python benchmarks/real_data.py DATA_FOLDER --seeds {options.seeds}`", ""]
-    for number in (int(part) for part in options.only.split(",")):
-        title = re.sub(r"\s+", " ", titles[number - 1].__doc__ or "")
-        print(f"\n## {title}\n", flush=True)
-        lines += [f"## {title}", ""]
-        for line in claims[number - 1]():
-            print(line, flush=True)
-            lines.append(line)
-        lines.append("")
-    if options.out:
-        options.out.parent.mkdir(parents=True, exist_ok=True)
-        options.out.write_text("\n".join(lines))
+    wanted = (claims[int(part) - 1] for part in options.only.split(","))
+    sections = ((claim.__doc__, claim(options.data, *given)) for claim, given in wanted)
+    tell(f"real_data.py DATA_FOLDER --seeds {options.seeds}", sections, options.out)
 
 
 if __name__ == "__main__":

@@ -8,11 +8,11 @@ The folder holds `benchmark/*.parquet` of public releases; it is not part of the
 from __future__ import annotations
 
 import argparse
-import re
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import polars as pl
+from sections import tell
 
 from dehusk.core.findings import Estimate, Finding
 from dehusk.core.options import AuditConfig
@@ -113,18 +113,8 @@ def main() -> None:
     parser.add_argument("--only", default="1,2")
     options = parser.parse_args()
     claims: dict[str, Callable[[Path], Iterator[str]]] = {"1": skews, "2": longer_picks}
-    lines = [f"`python benchmarks/reward_models.py DATA_FOLDER --only {options.only}`", ""]
-    for number in options.only.split(","):
-        title = re.sub(r"\s+", " ", claims[number].__doc__ or "")
-        print(f"\n## {title}\n", flush=True)
-        lines += [f"## {title}", ""]
-        for line in claims[number](options.data):
-            print(line, flush=True)
-            lines.append(line)
-        lines.append("")
-    if options.out:
-        options.out.parent.mkdir(parents=True, exist_ok=True)
-        options.out.write_text("\n".join(lines))
+    sections = ((claims[number].__doc__, claims[number](options.data)) for number in options.only.split(","))
+    tell(f"reward_models.py DATA_FOLDER --only {options.only}", sections, options.out)
 
 
 if __name__ == "__main__":

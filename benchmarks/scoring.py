@@ -178,7 +178,7 @@ def table(model: Transformer, prompts: list[str], answers: list[str], speeds: An
             "",
             f"Fastest product: {peak / 1e9:,.0f} GFLOP/s. Tokens through the network, of those in the texts: "
             f"{passed / sum(lengths):.2f} (padding adds, shared beginnings take away).",
-            *[f"- {note}" for note in model.notes],
+            *[f"- {remark.render()}" for remark in model.remarks],
             "",
         ]
     )

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
+from sections import tell
 
 import dehusk.workflow  # noqa: F401 - fills the table of probes
 from dehusk.core.errors import NotEnoughData
@@ -168,19 +169,9 @@ def main() -> None:
     parser.add_argument("--only", default="1,2,3,4,5")
     options = parser.parse_args()
     parts: list[Callable[[Path, int], Iterator[str]]] = [real, noise, null, planted, coverage]
-    lines = [f"`python benchmarks/training_runs.py DATA_FOLDER --runs {options.runs}`", ""]
-    for number in (int(part) for part in options.only.split(",")):
-        part = parts[number - 1]
-        title, *text = (paragraph.strip() for paragraph in (part.__doc__ or "").split("\n\n"))
-        lines += [f"## {' '.join(title.split())}", "", *(" ".join(one.split()) for one in text if one), ""]
-        print("\n".join(lines[-3:]), flush=True)
-        for line in part(options.data, options.runs):
-            print(line, flush=True)
-            lines.append(line)
-        lines.append("")
-    if options.out:
-        options.out.parent.mkdir(parents=True, exist_ok=True)
-        options.out.write_text("\n".join(lines))
+    wanted = (parts[int(part) - 1] for part in options.only.split(","))
+    sections = ((part.__doc__, part(options.data, options.runs)) for part in wanted)
+    tell(f"training_runs.py DATA_FOLDER --runs {options.runs}", sections, options.out)
 
 
 if __name__ == "__main__":
