@@ -12,5 +12,4 @@ def mainly_chinese(text: pl.Expr) -> pl.Expr:
     >>> texts.select(mainly_chinese(pl.col("t")))["t"].to_list()
     [True, False, False]
     """
-    han = text.str.count_matches(r"\p{Han}")
-    return (han > 0) & (han >= text.str.count_matches(r"[A-Za-z]+"))
+    return text.str.count_matches(r"\p{Han}") >= text.str.count_matches(r"[A-Za-z]+").clip(lower_bound=1)
