@@ -83,11 +83,24 @@ def scored(inputs: Inputs, watch: Watch = lambda *_: None) -> Inputs:
     """
     texts = {side: (table.frame["prompt"], table.frame[side]) for side, table in _sides(inputs).items()}
     if inputs.reward_models and texts:
-        return replace(inputs, scores=score_tables(inputs.reward_models, texts, watch))
+        scores = score_tables(inputs.reward_models, texts, watch)
+        looked = sum(len(answers) for _, answers in texts.values())
+        told = tuple(record for model in inputs.reward_models for record in _records(model, looked))
+        return replace(inputs, scores=scores, records=inputs.records + told)
     if inputs.responses is not None and "score" in inputs.responses.frame.columns:
         frame = inputs.responses.frame.select(pl.col("score"))
         return replace(inputs, scores=Scores(models=("score",), frames={"response": frame}))
     return inputs
+
+
+def _records(model: RewardModel, texts: int) -> tuple[InputRecord, ...]:
+    """What a model says of itself once it has scored: how it was loaded, and what its texts look like."""
+    inner = getattr(model, "model", model)
+    notes = tuple(getattr(inner, "notes", ()))
+    kind = type(inner).__name__.lower()
+    return (
+        (InputRecord("reward_model", model.name, kind, texts, getattr(inner, "identity", ""), notes),) if notes else ()
+    )
 
 
 def scores_table(inputs: Inputs, scores: Scores) -> pl.DataFrame:

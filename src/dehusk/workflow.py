@@ -182,11 +182,12 @@ def _glossary(features: tuple[Feature, ...], findings: list[Finding]) -> tuple[G
     )
 
 
-def run_score(config: ScoreConfig, *, watch: Watch = lambda *_: None) -> pl.DataFrame:
+def run_score(config: ScoreConfig, *, watch: Watch = lambda *_: None) -> tuple[pl.DataFrame, tuple[str, ...]]:
     """Score pairs or responses; what a killed run had scored is in the store and is not scored again.
 
     Returns:
-        A row a text and model: pair_id or response_id, side, prompt, response, model, score.
+        A row a text and model (pair_id or response_id, side, prompt, response, model, score), and what the models say
+        of how they were loaded and what their texts look like.
 
     Raises:
         InputError: no reward model, or an input that cannot be used.
@@ -196,9 +197,10 @@ def run_score(config: ScoreConfig, *, watch: Watch = lambda *_: None) -> pl.Data
         raise InputError("no reward model", fix="--reward-model hf:FOLDER (dehusk list reward_models)")
     watch("reading", 0, 1)
     inputs = sampled(read(config), config)
-    scores = scored(inputs, watch).scores
-    assert scores is not None  # for mypy: there are models and texts
-    return scores_table(inputs, scores)
+    inputs = scored(inputs, watch)
+    assert inputs.scores is not None  # for mypy: there are models and texts
+    notes = (f"{one.name}: {note}" for one in inputs.records if one.role == "reward_model" for note in one.notes)
+    return scores_table(inputs, inputs.scores), tuple(notes)
 
 
 @dataclass(frozen=True)

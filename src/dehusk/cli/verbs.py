@@ -79,8 +79,8 @@ def score(config: Annotated[ScoreConfig, _LISTS] = ScoreConfig()) -> int:  # noq
 
     check_target(config.out)
     with watching(config.lang) as watch:
-        table = run_score(config, watch=watch)
-    deliver_scores(table, config)
+        table, notes = run_score(config, watch=watch)
+    deliver_scores(table, notes, config)
     return 0
 
 

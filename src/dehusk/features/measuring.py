@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -17,7 +18,7 @@ from dehusk.features.views import LAYERS, held, spelled
 from dehusk.text.language import mainly_chinese
 
 CHINESE = "prompt/chinese"  # column that tells the language of a row
-BATCH = 5_000  # rows; the forms of their texts take several times the memory, and are held for one batch only
+BATCH = 16_000_000  # bytes of text; its forms take several times as much, and are held for one batch only
 
 
 def declared(lang: str | None = None) -> tuple[Feature, ...]:
@@ -99,7 +100,9 @@ def _pass(frame: pl.DataFrame, side: str, features: tuple[Feature, ...]) -> pl.D
 
     The streaming engine would cut each batch into parts and compile a hundred regular expressions anew for each.
     """
-    batches = frame.select("prompt", side).iter_slices(BATCH) if frame.height else iter([frame])
+    texts = frame.select("prompt", side)
+    count = max(1, math.ceil(texts.estimated_size() / BATCH))
+    batches = texts.iter_slices(math.ceil(texts.height / count)) if texts.height else iter([texts])
     with ThreadPoolExecutor(pl.thread_pool_size()) as pool:
         return pl.concat(list(pool.map(lambda batch: plan(batch.lazy(), side, features).collect(), batches)))
 
