@@ -37,6 +37,10 @@ bench: $(VENV)/.dev
 	@if [ -d "$(DATA)" ]; then set -x; \
 		$(BIN)/python benchmarks/features.py $(DATA)/preference/alpaca_eval_vs_davinci003.parquet chosen; \
 		$(BIN)/python benchmarks/real_data.py $(DATA) --out benchmarks/results/real_data.md; \
+		$(BIN)/python benchmarks/reward_models.py $(DATA) --out benchmarks/results/reward_models.md; \
+		$(BIN)/python benchmarks/forecast.py $(DATA) --seeds 100 --out benchmarks/results/forecast.md; \
+		$(BIN)/python benchmarks/training_runs.py $(DATA) --out benchmarks/results/training_runs.md; \
+		$(BIN)/python benchmarks/planted_head.py $(DATA) --out benchmarks/results/planted_head.md; \
 	else echo "the benchmarks on real data need DATA=FOLDER"; fi
 
 reproduce: $(VENV)/.dev
