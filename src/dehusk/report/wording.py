@@ -146,9 +146,11 @@ def word(area: str, name: str, lang: str) -> str:
 
 
 def curve_name(name: str, lang: str) -> str:
-    """What a curve is of: the report's word for it, a feature's label, or a model's own name."""
-    said = word("curve", name, lang)
-    return said if f"report.curve.{name}" in catalogue(lang) else label(name, lang)
+    """What a curve is of: the report's word for it, an edit's or a feature's label, or a model's own name."""
+    known = catalogue(lang)
+    if f"report.curve.{name}" in known:
+        return word("curve", name, lang)
+    return known.get(f"edits.{name}.label") or label(name, lang)
 
 
 def word_or_itself(value: str, lang: str) -> str:
