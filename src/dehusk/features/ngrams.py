@@ -146,24 +146,19 @@ def count_units(keys: Ints, texts: Ints, unit_of: Ints, minimum: int) -> tuple[I
     combined = (keys << bits) | texts
     combined.sort()
     combined = combined[np.diff(combined, prepend=-1) != 0]
-    keys, texts = combined >> bits, combined & ((1 << bits) - 1)
-    unit = unit_of[texts]
-    starts = np.flatnonzero(np.diff(keys, prepend=-1))
+    keys, unit = combined >> bits, unit_of[combined & ((1 << bits) - 1)]
+    new_key = np.diff(keys, prepend=-1) != 0
+    new_unit = new_key | (np.diff(unit, prepend=-1) != 0)
+    starts, places = np.flatnonzero(new_key), np.flatnonzero(new_unit)  # of each key, of each unit that has it
     if not starts.size:
         return starts, (starts,) * 5
-    new_key = np.zeros(keys.size, dtype=bool)
-    new_key[starts] = True
-    new_unit = new_key | (np.diff(unit, prepend=-1) != 0)
-    late = unit & 1
+    held = unit[places]
     # A prompt's early side stands right before its late side, if it has the key at all.
-    seen = np.maximum.accumulate(np.where(new_unit, np.arange(keys.size), 0))
-    before = seen[np.maximum(seen - 1, 0)]
-    twin = new_unit & ~new_key & (late == 1) & (unit[before] == unit - 1)
-    total = np.diff(starts, append=keys.size)
-    late_texts = np.add.reduceat(late, starts)
-    units = np.add.reduceat(new_unit.astype(np.int64), starts)
-    late_units = np.add.reduceat(new_unit * late, starts)
-    both = np.add.reduceat(twin.astype(np.int64), starts)
+    twin = (held & 1 == 1) & ~new_key[places] & (np.diff(held, prepend=-1) == 1)
+    firsts = np.searchsorted(places, starts)
+    total, units = np.diff(starts, append=keys.size), np.diff(firsts, append=places.size)
+    late_texts, late_units = np.add.reduceat(unit & 1, starts), np.add.reduceat(held & 1, firsts)
+    both = np.add.reduceat(twin.astype(np.int64), firsts)
     counts = (total - late_texts, late_texts, units - late_units, late_units, both)
     frequent = units >= minimum
     return keys[starts][frequent], tuple(count[frequent] for count in counts)

@@ -96,23 +96,32 @@ def _word_counts(texts: pl.Series) -> pl.Series:
 
 def _counts(words: Array, initial: Array, totals: Array) -> Array:
     """Rows of `_WORD_COUNTS`, from the hash and the first character of each word and the words of each text."""
-    n = totals.size
-    text = np.repeat(np.arange(n), totals)
+    text = np.repeat(np.arange(totals.size, dtype=np.uint64) << np.uint64(46), totals)  # above 46 bits of a hash
     place = np.arange(words.size) - np.repeat(np.cumsum(totals) - totals, totals)
     runs = words[2:] * 3 + words[1:-1] * 5 + words[:-2] * 7  # wraps; the factors keep the order of the words
-    early, whole = place < TYPE_WINDOW, place[2:] >= 2
-    han = np.bincount(text[(initial >= FIRST_HAN) & (initial <= LAST_HAN)], minlength=n)
-    return np.stack(
-        [totals, han, _distinct(text[early], words[early], n), _distinct(text[2:][whole], runs[whole], n)], axis=1
-    )
+    types, runs = text | (words >> np.uint64(18)), text[2:] | (runs >> np.uint64(18))
+    counts = [
+        totals,
+        _a_text((initial >= FIRST_HAN) & (initial <= LAST_HAN), totals),
+        _distinct(types[place < TYPE_WINDOW], np.minimum(totals, TYPE_WINDOW)),
+        _distinct(runs[place[2:] >= 2], np.maximum(totals - 2, 0)),
+    ]
+    return np.stack(counts, axis=1)
 
 
-def _distinct(text: Array, hashed: Array, n: int) -> Array:
-    """How many different hashes each of n texts has, told apart by 46 bits, shape (n,)."""
-    keys = np.sort((text.astype(np.uint64) << np.uint64(46)) | (hashed >> np.uint64(18)))
+def _distinct(keys: Array, sizes: Array) -> Array:
+    """How many different keys each text has, shape (n,); keys of a text are greater than those of the text before."""
+    keys = np.sort(keys)
     new = np.ones(keys.size, dtype=bool)
     new[1:] = keys[1:] != keys[:-1]
-    return np.bincount((keys[new] >> np.uint64(46)).astype(np.int64), minlength=n)
+    return _a_text(new, sizes)
+
+
+def _a_text(marks: Array, sizes: Array) -> Array:
+    """Sums of the first sizes[0] marks, of the next sizes[1] and so on, shape (n,)."""
+    sums, ends = np.concatenate([[0], np.cumsum(marks)]), np.cumsum(sizes)
+    counts: Array = sums[ends] - sums[ends - sizes]
+    return counts
 
 
 def _line_counts(lines: pl.Series) -> pl.Series:
