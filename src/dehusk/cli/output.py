@@ -114,7 +114,7 @@ def write_folder(outcome: Outcome, folder: Path, lang: str) -> None:
         rows = outcome.inputs.responses if side == "response" else outcome.inputs.pairs
         if rows is not None:
             key = "response_id" if side == "response" else "pair_id"
-            write_table(folder / f"measures_{side}.parquet", frame.insert_column(0, rows.frame[key]))
+            write_table(folder / f"measures_{side}.parquet", frame.clone().insert_column(0, rows.frame[key]))
     if outcome.inputs.checks is not None:
         write_table(folder / "checks.parquet", outcome.inputs.checks.frame)
 
