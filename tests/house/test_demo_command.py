@@ -4,8 +4,12 @@ import json
 
 import pytest
 from console import dehusk
+from source import ROOT
 
+from dehusk.core.findings import STAGES, Audit
+from dehusk.core.messages import label
 from dehusk.demo import STORY
+from dehusk.report.wording import interval, number, word
 
 
 @pytest.fixture(scope="module")
@@ -55,6 +59,22 @@ def test_both_catchphrases_are_named_and_grew(audit, lang):
         and STORY.phrases[lang] in json.dumps(row, ensure_ascii=False).lower().replace("’", "'")
     ]
     assert grew
+
+
+@pytest.mark.parametrize("name, lang", [("README.md", "en"), ("README.zh-CN.md", "zh")])
+def test_the_table_of_the_readme_is_that_of_the_demo(demo, name, lang):
+    """Every number of the table stands in the audit, at its feature and stage."""
+    found = Audit.from_json(only(demo[1], "audit.json").read_text("utf-8"))
+    rows = {label(row.feature, lang): row for row in found.trace}
+    table = (ROOT / name).read_text("utf-8").split("<!-- demo:begin -->")[1].split("<!-- demo:end -->")[0]
+    lines = [line.strip("| ").split(" | ") for line in table.strip().splitlines()[2:]]
+    assert len(lines) == 7
+    for feature, *cells, verdict in lines:
+        assert verdict == word("verdict", rows[feature].verdict, lang)
+        for stage, cell in zip(STAGES, cells, strict=True):
+            raw = rows[feature].cells[stage]["raw"]
+            said = f"{number(raw.value, raw.unit, signed=True)} {interval(raw, signed=True)}"
+            assert cell.split("<br>")[0] == said, (feature, stage)
 
 
 def test_lists_grew_no_more_than_length(audit):

@@ -15,7 +15,7 @@ SOURCES: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         ("net_of_length", "length_conditional"),
     ),
     "selection": (("selection.best_of_n",), ("length_matched",)),
-    "forecast": (("forecast.amplification",), ("length_matched", "log_odds")),
+    "forecast": (("forecast.amplification",), ("length_matched", "log_odds_per_nat")),
     "policy": (("policy.amplification",), ("length_matched", "log_odds")),
 }
 ASIDE = ("longer_wins", "turned", "too_rare")  # readings of data.association that are not a row's own number

@@ -64,12 +64,11 @@ def prompt_use(
 
 def _use(found: Gaps, draws: Floats) -> _Use:
     rows = np.arange(len(found.own))
-    own, foreign = wins(found.own), wins(found.swapped).mean(axis=1)
     return _Use(
         found,
-        own=_mean(own, rows, "share of pairs"),
-        foreign=_mean(foreign, rows, "share of pairs"),
-        gain=_mean(own - foreign, rows, "accuracy gap"),
+        own=_mean(wins(found.own), rows, "share of pairs"),
+        foreign=_mean(wins(found.swapped).mean(axis=1), rows, "share of pairs"),
+        gain=_mean(_gained(found), rows, "accuracy gap"),
         share=_share(found.swapped, draws),
     )
 
@@ -145,9 +144,9 @@ def _drawn(name: str, axis: str, x: Sequence[float], points: Sequence[Estimate])
     )
 
 
-def _gained(use: _Use) -> Floats:
+def _gained(found: Gaps) -> Floats:
     """What the own prompt adds to the accuracy of each pair, shape (n,)."""
-    gained: Floats = wins(use.gaps.own) - wins(use.gaps.swapped).mean(axis=1)
+    gained: Floats = wins(found.own) - wins(found.swapped).mean(axis=1)
     return gained
 
 
@@ -157,7 +156,7 @@ def _checkpoints(names: Sequence[str], used: Sequence[_Use]) -> Finding:
     before, after = used[best], used[-1]
     rows = np.arange(len(before.gaps.own))
 
-    moved = _gained(after) - _gained(before)
+    moved = _gained(after.gaps) - _gained(before.gaps)
     # The best of several was chosen for being high: each comparison gets its share of the level (Bonferroni).
     value, low, high, p, n = clustered_mean(moved, rows, level=1 - 0.05 / (len(used) - 1))
     change = Estimate(value, low, high, n, "accuracy gap", "mean over prompts", p, 1 - 0.05 / (len(used) - 1))
