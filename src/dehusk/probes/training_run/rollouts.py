@@ -37,8 +37,7 @@ def rollouts(log: TrainLog, rng: np.random.Generator) -> Iterator[Finding]:
         NotEnoughData: the log has no lengths, groups or parts of a reward.
     """
     checks = {"length": _length, "truncation": _cut, "one_length": _one_length, "groups": _groups, "parts": _split}
-    needs = "a log of an RL run with lengths or several rewards"
-    yield from look(PROBE, Run(log), rng, checks, needs)
+    yield from look(PROBE, Run(log), rng, checks, "a log of an RL run with lengths or several rewards")
 
 
 def _length(run: Run, _: np.random.Generator) -> Finding | None:
