@@ -5,14 +5,11 @@ import polars as pl
 import pytest
 from factories import make_feature, make_measures, make_pairs, needs_real_data, real_pairs
 from scipy import stats
+from score_tables import make_scores
 
 from dehusk.core.errors import NotEnoughData
 from dehusk.core.tables import Measures, Scores
 from dehusk.probes.reward_model.association import LARGE, association
-
-
-def make_scores(chosen, rejected, name="rm"):
-    return Scores((name,), {"chosen": pl.DataFrame({name: chosen}), "rejected": pl.DataFrame({name: rejected})})
 
 
 def draw(rng, n, prices, *, label=1.0, of_length=0.0, groups=None, twin=0.0):

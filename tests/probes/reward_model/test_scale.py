@@ -4,7 +4,7 @@ import numpy as np
 import polars as pl
 import pytest
 from factories import make_pairs
-from test_association import make_scores
+from score_tables import make_scores
 
 from dehusk.core.errors import NotEnoughData
 from dehusk.core.tables import Responses, Scores
