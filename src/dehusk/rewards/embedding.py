@@ -107,10 +107,24 @@ def open_embedder(
 
     # An encoder's pooler, if it has one, is made up at random in some checkpoints and never used here.
     def loaded(dtype: Any) -> Any:
-        return load("AutoModel", checkpoint, dtype, spare=("pooler.",))
+        whole = load("AutoModel", checkpoint, dtype, spare=("pooler.",))
+        return _up_to(max(layer if layer >= 0 else depth + 1 + layer for layer in layers), whole) if depth else whole
 
     model, dtype, precision = settle(loaded, values, options, checkpoint.parameters, causal=causal)
     attention = model.config._attn_implementation
     parts = (checkpoint.digest(), dtype, attention, repr(rendering.settings), repr(tuple(layers)), pooling)
     identity = "embedding:" + hashlib.blake2b("\0".join(parts).encode(), digest_size=16).hexdigest()
     return embedder(model, identity, precision)
+
+
+def _up_to(layer: int, model: Any) -> Any:
+    """The model without the layers above `layer`, whose states nobody asked for; whole where its parts are not known.
+
+    Above the last layer stands a norm, which the states of a middle layer never went through.
+    """
+    from torch import nn
+
+    blocks = getattr(model, "layers", None)
+    if isinstance(blocks, nn.ModuleList) and hasattr(model, "norm") and layer < len(blocks):
+        model.layers, model.norm = blocks[: max(layer, 1)], nn.Identity()
+    return model
