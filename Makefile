@@ -56,7 +56,7 @@ $(VENV)/.core: pyproject.toml | $(BIN)/python
 # torch first and by version: asked for without one, some indexes give a build with gigabytes of GPU libraries.
 $(VENV)/.dev: pyproject.toml | $(BIN)/python
 	$(PIP) install torch==2.13.0
-	$(PIP) install --editable '.[dev,models]'
+	$(PIP) install --editable '.[dev,models,train]'
 	@touch $@ $(VENV)/.core
 
 # A half-made environment (no ensurepip, ctrl-C) is removed, so that the next try starts afresh.

@@ -21,8 +21,7 @@ from dehusk.core.options import AuditConfig, ValidateConfig
 from dehusk.core.run import stream
 from dehusk.core.tables import Responses
 from dehusk.inputs import Inputs, read
-from dehusk.validation import validate
-from dehusk.workflow import Outcome, audit_tables
+from dehusk.workflow import Outcome, audit_tables, validate
 
 STAGES = {
     "phi-2 SFT → DPO": ("phi2_base_sft_dpo", "phi-2-sft", "phi-2-dpo"),

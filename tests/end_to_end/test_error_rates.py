@@ -20,8 +20,8 @@ from dehusk.features.measuring import measure
 from dehusk.inputs import Inputs, sampled
 from dehusk.io import read_pairs, read_responses
 from dehusk.probes import trace
-from dehusk.validation import PHRASES, permute, plant
-from dehusk.workflow import audit_tables, find_features
+from dehusk.workflow.auditing import audit_tables, find_features
+from dehusk.workflow.validating import PHRASES, permute, plant
 
 RUNS, ALARMS, RECOVERED = 20, 4, 19
 REAL = Path(__file__).parents[3] / "shared" / "data" / "preference" / "hh_rlhf_harmless_test.parquet"
@@ -57,7 +57,7 @@ def check_rates(table: Pairs | Responses) -> None:
 def _only_what_counts(monkeypatch):
     """The probes that test features; the others take most of the time and raise no such alarm."""
     names = ("data.association", "data.catchphrases", "policy.amplification")
-    monkeypatch.setattr("dehusk.workflow.probes", [probes[name] for name in names])
+    monkeypatch.setattr("dehusk.workflow.auditing.probes", [probes[name] for name in names])
 
 
 def test_no_effect_in_the_demo_with_its_labels_permuted(demo):

@@ -70,9 +70,9 @@ def pairs(tmp_path: Path) -> Path:
     "place",
     [
         "dehusk.inputs.read_pairs",
-        "dehusk.workflow.mine",
-        "dehusk.workflow.measure",
-        "dehusk.workflow.run_probes",
+        "dehusk.workflow.auditing.mine",
+        "dehusk.workflow.auditing.measure",
+        "dehusk.workflow.auditing.run_probes",
         "dehusk.cli.output.to_html",
         "os.fsync",
     ],
@@ -97,7 +97,7 @@ def test_ctrl_c_at_any_moment(pairs, tmp_path):
     draw = random.Random(0)
     for _ in range(4):
         process = started(
-            HELD.format(place="dehusk.workflow.read", seconds=0), "audit", "--pairs", pairs, "--out", tmp_path
+            HELD.format(place="dehusk.workflow.auditing.read", seconds=0), "audit", "--pairs", pairs, "--out", tmp_path
         )
         time.sleep(draw.uniform(0, 0.6))
         process.send_signal(signal.SIGINT)

@@ -9,7 +9,7 @@ from tables import Speaker, answers, pairs, write
 from dehusk.core.options import ValidateConfig
 from dehusk.core.run import stream
 from dehusk.io import read_pairs
-from dehusk.validation import PHRASES, places, plant, validate
+from dehusk.workflow.validating import PHRASES, places, plant, validate
 
 SPEAKER = Speaker(2)
 EN, ZH = SPEAKER.prose, SPEAKER.chinese_prose

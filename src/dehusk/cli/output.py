@@ -31,8 +31,7 @@ from dehusk.io import write_atomic, write_table
 from dehusk.io.atomic import table_kind
 from dehusk.report import formats, to_html, to_markdown
 from dehusk.rewards.packaged import PACKAGED, fetched
-from dehusk.validation import Validation
-from dehusk.workflow import Conversion, Outcome, names
+from dehusk.workflow import Conversion, Outcome, Validation, names
 
 
 @contextmanager

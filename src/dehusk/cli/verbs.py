@@ -64,7 +64,7 @@ def demo(config: Annotated[DemoConfig, Parameter(name="*")] = DemoConfig()) -> i
 def validate(config: Annotated[ValidateConfig, _LISTS] = ValidateConfig()) -> int:  # noqa: B008
     """Run `dehusk validate`."""
     from dehusk.cli.output import show_validation, watching
-    from dehusk.validation import validate as run_validation
+    from dehusk.workflow import validate as run_validation
 
     with watching(config.lang) as watch:
         result = run_validation(config, watch=watch)

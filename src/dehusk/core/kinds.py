@@ -180,3 +180,12 @@ layouts: NameTable[Any] = NameTable("layout")
 edits: NameTable[Callable[[str, str, int], str | None]] = NameTable("edit")
 # (name that the user gave or None, what follows "kind:", options) -> reward model
 reward_models: NameTable[Callable[..., Any]] = NameTable("reward_model")
+# (pairs, measures, rng, *, targets, …) -> Plan
+repairs: NameTable[Callable[..., Any]] = NameTable("repair")
+# pure functions of tensors, and what they are minimised by: classes with the options of one method as fields
+losses: NameTable[Callable[..., Any]] = NameTable("loss")
+objectives: NameTable[Callable[..., Any]] = NameTable("objective")
+# (scores of m standardised members, shape (m, n), prompt of each row, shape (n,)) -> (n,)
+combinations: NameTable[Callable[..., np.ndarray[Any, np.dtype[np.float64]]]] = NameTable("combination")
+# a frozen reward model made another one
+adjustments: NameTable[Callable[..., Any]] = NameTable("adjustment")

@@ -1,4 +1,4 @@
-"""The verbs as functions: read, split, mine, measure, probe, judge, gather. No verb prints."""
+"""An audit: read, split, mine, measure, probe, judge, gather."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from os import PathLike, fspath
 from typing import Any
 
 import numpy as np
-import polars as pl
 
 import dehusk.probes.data
 import dehusk.probes.forecast
@@ -18,18 +17,17 @@ import dehusk.probes.policy
 import dehusk.probes.reward_model
 import dehusk.probes.selection
 import dehusk.probes.training_run  # noqa: F401 - importing a module adds its probes to the table
-from dehusk.core.errors import InputError, NotEnoughData
+from dehusk.core.errors import NotEnoughData
 from dehusk.core.findings import Audit, Finding, GlossaryEntry, Skipped
-from dehusk.core.kinds import Feature, NameTable, edits, feature_functions, layouts, probes, reward_models
+from dehusk.core.kinds import Feature, probes
 from dehusk.core.messages import say
-from dehusk.core.options import AuditConfig, ConvertConfig, ScoreConfig, parse_map
+from dehusk.core.options import AuditConfig
 from dehusk.core.run import RunRecord, stream
 from dehusk.core.tables import Bools, Measures, Pairs, Responses
 from dehusk.features.intents import declare
 from dehusk.features.measuring import declared, measure
 from dehusk.features.mining import count_variants, mine
-from dehusk.inputs import Inputs, Watch, read, sampled, scored, scores_table
-from dehusk.io import read_pairs, write_pairs
+from dehusk.inputs import Inputs, Watch, read, sampled, scored
 from dehusk.probes import evidence, trace
 
 
@@ -180,59 +178,3 @@ def _glossary(features: tuple[Feature, ...], findings: list[Finding]) -> tuple[G
         for feature in features
         if not feature.mined or feature.name in spoken_of
     )
-
-
-def run_score(config: ScoreConfig, *, watch: Watch = lambda *_: None) -> tuple[pl.DataFrame, tuple[str, ...]]:
-    """Score pairs or responses; what a killed run had scored is in the store and is not scored again.
-
-    Returns:
-        A row a text and model (pair_id or response_id, side, prompt, response, model, score), and what the models say
-        of how they were loaded and what their texts look like.
-
-    Raises:
-        InputError: no reward model, or an input that cannot be used.
-        BackendError: a reward model did not answer.
-    """
-    if not config.reward_model:
-        raise InputError("no reward model", fix="--reward-model hf:FOLDER (dehusk list reward_models)")
-    watch("reading", 0, 1)
-    inputs = sampled(read(config), config)
-    inputs = scored(inputs, watch)
-    assert inputs.scores is not None  # for mypy: there are models and texts
-    notes = (f"{one.name}: {note}" for one in inputs.records if one.role == "reward_model" for note in one.notes)
-    return scores_table(inputs, inputs.scores), tuple(notes)
-
-
-@dataclass(frozen=True)
-class Conversion:
-    """What `convert` did."""
-
-    rows: int
-    read: str  # layout of the source
-    written: str  # layout of the target
-    notes: tuple[str, ...]
-
-
-def convert(config: ConvertConfig) -> Conversion:
-    """Rewrite pairs in another layout, or the same; unknown columns and the order of rows are kept.
-
-    Raises:
-        InputError: the source cannot be read, or the target layout cannot hold it.
-    """
-    loaded = read_pairs(config.source, columns=parse_map(config.map), layout=config.layout, lang=config.lang)
-    written = config.to or loaded.record.layout
-    lost = write_pairs(config.target, loaded.pairs, loaded.origin, layout=config.to)
-    notes = loaded.record.notes + tuple(note.render(config.lang) for note in lost)
-    return Conversion(len(loaded.pairs), loaded.record.layout, written, notes)
-
-
-def names(what: str) -> list[tuple[str, str, str]]:
-    """Name, meaning and kind of every entry of a table."""
-    tables: dict[str, NameTable[Any]] = {
-        "features": feature_functions,
-        "probes": probes,
-        "layouts": layouts,
-        "edits": edits,
-        "reward_models": reward_models,
-    }
-    return [(row.name, row.about, str(row.options.get("family", ""))) for row in tables[what]]

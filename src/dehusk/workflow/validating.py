@@ -32,7 +32,7 @@ from dehusk.probes.data.association import FEWEST_PROMPTS
 from dehusk.stats.distributions import normal_quantile
 from dehusk.stats.effects import clustered_mean
 from dehusk.stats.multiplicity import FAMILIES
-from dehusk.workflow import half_of_prompts
+from dehusk.workflow.auditing import half_of_prompts
 
 PHRASES = {  # the first that does not occur in the data is planted
     "en": ("to put it plainly and without sugar", "speaking as plainly as a lamp post"),

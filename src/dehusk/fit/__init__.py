@@ -1,0 +1,1 @@
+"""Reward models made from preference pairs: losses, objectives, heads on cached embeddings, full training."""

@@ -1,0 +1,1 @@
+"""What can be minimised to fit a reward model, one module a method."""
