@@ -1,0 +1,72 @@
+"""Methods side by side: one row a method, one reading a column, and the JSON of it (schema 1)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from types import MappingProxyType
+from typing import Any
+
+from dehusk.core.findings import Estimate
+from dehusk.core.messages import Text
+from dehusk.core.run import InputRecord, RunRecord
+
+SCHEMA = 1
+
+
+@dataclass(frozen=True)
+class MethodRow:
+    """What one method gave over all splits.
+
+    `readings` are its own values, `against` the differences from the plain model on the same splits (paired); both by
+    the name of the column. `elsewhere` is the feature, no target, that the method moved most, with that change;
+    `elsewhere_sure` says whether it holds when all other features are looked at together.
+    """
+
+    method: str
+    kind: str  # "plain", "repair", "objective", "combination" or "adjustment"
+    readings: Mapping[str, Estimate] = field(default_factory=lambda: MappingProxyType({}))
+    against: Mapping[str, Estimate] = field(default_factory=lambda: MappingProxyType({}))
+    elsewhere: tuple[str, Estimate] | None = None
+    elsewhere_sure: bool = False
+    efficient: bool = False  # no other method is better on accuracy and on the targets at once
+    lost: float = 0.0  # pairs left out, mean a split
+    added: float = 0.0  # pairs added, mean a split
+    effective: float = 0.0  # effective sample size of the pairs that were fitted, mean a split
+    seconds: float = 0.0  # mean a split
+    refusal: Text | None = None  # why there is no number
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Every method on the same data, splits and embeddings."""
+
+    run: RunRecord
+    inputs: tuple[InputRecord, ...]
+    targets: tuple[str, ...]
+    columns: tuple[str, ...]  # names of the readings, in the order they are shown
+    rows: tuple[MethodRow, ...]
+    splits: int
+    pairs: int
+    prompts: int
+    notes: tuple[Text, ...] = ()
+
+    def to_json(self) -> str:
+        """The comparison as JSON; sentences are rendered in the language of the run."""
+        return json.dumps({"schema": SCHEMA, **_plain(self, self.run.lang)}, ensure_ascii=False, indent=1) + "\n"
+
+
+def _plain(value: Any, lang: str) -> Any:
+    """JSON's own types."""
+    if isinstance(value, Text):
+        return value.render(lang)
+    if isinstance(value, Comparison | MethodRow):
+        return {name: _plain(getattr(value, name), lang) for name in value.__dataclass_fields__}
+    if isinstance(value, RunRecord | InputRecord | Estimate):
+        return asdict(value)
+    if isinstance(value, Mapping):
+        return {name: _plain(one, lang) for name, one in value.items()}
+    if isinstance(value, tuple | list):
+        return [_plain(one, lang) for one in value]
+    return value
