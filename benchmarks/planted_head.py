@@ -34,10 +34,11 @@ from dehusk.core.run import stream
 from dehusk.core.tables import Measures, Pairs
 from dehusk.features.intents import phrase_feature
 from dehusk.features.measuring import declared, measure
+from dehusk.fit.heads import FittedHeads, fit_head
 from dehusk.probes.reward_model.counterfactual import counterfactual
 from dehusk.rewards import score_tables
 from dehusk.rewards.embedding import Embedder, open_embedder
-from dehusk.rewards.heads import FittedHead, Linear, fit_head
+from dehusk.rewards.heads import Linear
 from dehusk.rewards.store import Store
 
 TRAIN, EDITED = 240, 40  # prompts heads are fitted on, and prompts whose answers are edited
@@ -144,7 +145,7 @@ class Bench:
         self.phrases = {feature.name for feature in named}
         self.planted = named[0].name
 
-    def head(self, seed: int, *, planted: bool) -> FittedHead:
+    def head(self, seed: int, *, planted: bool) -> FittedHeads:
         """A head on pairs in which the phrase stands in the shares named above, or nowhere."""
         rng = stream(seed, "planted head")
         n = len(self.train)
@@ -155,7 +156,7 @@ class Bench:
             sides.append(np.where(has[:, None], self.phrased[side], self.plain[side])[bootstrap])
         return fit_head(*sides, groups=bootstrap, rng=rng)
 
-    def findings(self, fitted: FittedHead) -> list[Finding]:
+    def findings(self, fitted: FittedHeads) -> list[Finding]:
         """What `reward_model.counterfactual` says of the phrases."""
         model = Linear("head", fitted.head, self.embedder, "", ())
         frame = self.edited.frame
@@ -163,7 +164,7 @@ class Bench:
         found = counterfactual(self.edited, self.measures, model, scores, stream(0, "edits"), texts=EDITED)
         return [finding for finding in found if finding.feature in self.phrases]
 
-    def accuracy(self, fitted: FittedHead) -> float:
+    def accuracy(self, fitted: FittedHeads) -> float:
         """Agreement with the labels of the edited pairs, which no head was fitted on."""
         frame = self.edited.frame
         rewards = [

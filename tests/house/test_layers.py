@@ -11,6 +11,7 @@ ROWS = (
     {"io", "text", "stats"},
     {"features", "rewards", "demo"},
     {"probes", "repair", "fit", "certify", "inputs"},  # fitting makes reward models, so it stands on `rewards`
+    {"compare"},  # fits and looks at everything below
     {"workflow", "align", "report", "scale", "server"},
     {"cli", "experiments"},
     {"__main__"},

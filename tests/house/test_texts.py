@@ -7,7 +7,16 @@ import string
 from source import PACKAGE, modules
 
 import dehusk.workflow  # noqa: F401 - fills the tables
-from dehusk.core.kinds import edits, feature_functions, layouts, probes, reward_models
+from dehusk.core.kinds import (
+    adjustments,
+    combinations,
+    edits,
+    feature_functions,
+    layouts,
+    probes,
+    repairs,
+    reward_models,
+)
 from dehusk.core.messages import catalogue
 from dehusk.features import declared
 
@@ -71,6 +80,9 @@ def translated_docstrings():
         "probes": probes,
         "edits": edits,
         "reward_models": reward_models,
+        "repairs": repairs,
+        "combinations": combinations,
+        "adjustments": adjustments,
     }
     return {f"{name}.{entry.name}.about" for name, table in tables.items() for entry in table}
 

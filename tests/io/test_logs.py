@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
 
 from dehusk import audit
@@ -399,6 +400,22 @@ def test_a_missing_file_and_an_empty_folder(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(InputError, match="a folder without a log; expected checkpoint-"):
         read_log(str(tmp_path / "empty"))
+
+
+def test_only_what_counts_steps_passes_for_a_log(tmp_path: Path) -> None:
+    put(tmp_path / "answers.csv", "prompt,response\na,b\n")
+    put(tmp_path / "pairs.jsonl", '{"prompt": "step", "chosen": "a", "rejected": "b"}\n')
+    put(tmp_path / "broken.parquet", b"not parquet")
+    with pytest.raises(InputError, match=r"a folder without a log; expected .* a table with a column step$"):
+        read_log(str(tmp_path))
+    put(tmp_path / "run.csv", "\ufeffstep,loss\n1,0.7\n2,0.6\n")
+    assert values(read_log(str(tmp_path))[0], "loss") == {1: 0.7, 2: 0.6}
+    put(tmp_path / "second.jsonl", lines([{"loss": 0.7, "global_step": 1}]))
+    with pytest.raises(InputError, match=r"2 files that may be logs: run.csv, second.jsonl; .*Try: --log .*second"):
+        read_log(str(tmp_path))
+    pl.DataFrame({"iter": [1], "loss": [0.5]}).write_parquet(tmp_path / "third.parquet")
+    with pytest.raises(InputError, match="3 files"):
+        read_log(str(tmp_path))
 
 
 def test_several_runs_in_one_folder(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from dehusk.core.findings import Audit
 
 @pytest.fixture(autouse=True)
 def _sample_words(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    for module in ("dehusk.core.messages", "dehusk.report.html"):
+    for module in ("dehusk.core.messages", "dehusk.report.shell"):
         monkeypatch.setattr(f"{module}.catalogue", sample.catalogue)
     yield
 

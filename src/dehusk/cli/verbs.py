@@ -11,11 +11,16 @@ from cyclopts import Parameter
 from dehusk.core.config import Config
 from dehusk.core.findings import VERDICTS
 from dehusk.core.options import (
+    AdjustConfig,
     AuditConfig,
+    CertifyConfig,
+    CompareConfig,
     ConvertConfig,
     DemoConfig,
+    FitConfig,
     ListConfig,
     ModelsConfig,
+    RepairConfig,
     ScoreConfig,
     ValidateConfig,
 )
@@ -72,6 +77,63 @@ def validate(config: Annotated[ValidateConfig, _LISTS] = ValidateConfig()) -> in
     return 0
 
 
+def repair(config: Annotated[RepairConfig, _LISTS] = RepairConfig()) -> int:  # noqa: B008
+    """Run `dehusk repair`."""
+    from dehusk.cli.output import check_target, out_folder, watching
+    from dehusk.cli.repair_output import deliver_repair
+    from dehusk.workflow import run_repair
+
+    check_target(config.out)
+    if config.report is not None:
+        out_folder(config.report)
+    with watching(config.lang) as watch:
+        result = run_repair(config, watch=watch)
+    deliver_repair(result, config)
+    return 0
+
+
+def fit(config: Annotated[FitConfig, _LISTS] = FitConfig()) -> int:  # noqa: B008
+    """Run `dehusk fit`."""
+    from dehusk.cli.fit_output import deliver_fit
+    from dehusk.cli.output import out_folder, watching
+    from dehusk.workflow import run_fit
+
+    if config.out is not None:
+        out_folder(config.out)
+    with watching(config.lang) as watch:
+        result = run_fit(config, watch=watch)
+    deliver_fit(result, config)
+    return 0
+
+
+def certify(config: Annotated[CertifyConfig, _LISTS] = CertifyConfig()) -> int:  # noqa: B008
+    """Run `dehusk certify`."""
+    from dehusk.cli.certify_output import deliver_certificate
+    from dehusk.cli.output import out_folder, watching
+    from dehusk.workflow import run_certify
+
+    if config.out is not None:
+        out_folder(config.out)
+    with watching(config.lang) as watch:
+        certificate = run_certify(config, watch=watch)
+    deliver_certificate(certificate, config)
+    return int(certificate.verdict in config.fail_on)
+
+
+def adjust(config: Annotated[AdjustConfig, _LISTS] = AdjustConfig()) -> int:  # noqa: B008
+    """Run `dehusk adjust`."""
+    from dehusk.cli.adjust_output import deliver_adjustment
+    from dehusk.cli.output import out_folder, watching
+    from dehusk.workflow import run_adjust
+
+    if config.out is not None:
+        out_folder(config.out)
+    with watching(config.lang) as watch:
+        result = run_adjust(config, watch=watch)
+    deliver_adjustment(result, config)
+    return 0
+
+
 def score(config: Annotated[ScoreConfig, _LISTS] = ScoreConfig()) -> int:  # noqa: B008
     """Run `dehusk score`."""
     from dehusk.cli.output import check_target, deliver_scores, watching
@@ -115,6 +177,20 @@ def list_names(config: Annotated[ListConfig, Parameter(name="*")]) -> int:
     return 0
 
 
+def compare(config: Annotated[CompareConfig, _LISTS] = CompareConfig()) -> int:  # noqa: B008
+    """Run `dehusk compare`."""
+    from dehusk.cli.compare_output import deliver_comparison
+    from dehusk.cli.output import out_folder, watching
+    from dehusk.workflow.comparing import run_compare
+
+    if config.out is not None:
+        out_folder(config.out)
+    with watching(config.lang) as watch:
+        comparison = run_compare(config, watch=watch)
+    deliver_comparison(comparison, config)
+    return 0
+
+
 @dataclass(frozen=True)
 class Verb:
     """A command, the config it reads from TOML, and the function behind it."""
@@ -133,7 +209,12 @@ VERBS = (
     Verb("demo", DemoConfig, demo),
     Verb("audit", AuditConfig, audit),
     Verb("validate", ValidateConfig, validate),
+    Verb("repair", RepairConfig, repair),
+    Verb("fit", FitConfig, fit),
+    Verb("adjust", AdjustConfig, adjust),
     Verb("score", ScoreConfig, score),
+    Verb("certify", CertifyConfig, certify),
+    Verb("compare", CompareConfig, compare),
     Verb("models", ModelsConfig, models),
     Verb("convert", ConvertConfig, convert),
     Verb("list", ListConfig, list_names),

@@ -13,6 +13,7 @@ from dehusk.core.messages import Text
 from dehusk.core.run import InputRecord, RunRecord
 
 SCHEMA = 1
+LOST = 0.01  # accuracy on the user's own distribution that a repair may cost
 
 
 @dataclass(frozen=True)
@@ -28,8 +29,9 @@ class MethodRow:
     kind: str  # "plain", "repair", "objective", "combination" or "adjustment"
     readings: Mapping[str, Estimate] = field(default_factory=lambda: MappingProxyType({}))
     against: Mapping[str, Estimate] = field(default_factory=lambda: MappingProxyType({}))
-    elsewhere: tuple[str, Estimate] | None = None
-    elsewhere_sure: bool = False
+    moved: tuple[str, Estimate] | None = None
+    grown: tuple[str, Estimate] | None = None
+    grown_sure: bool = False
     efficient: bool = False  # no other method is better on accuracy and on the targets at once
     lost: float = 0.0  # pairs left out, mean a split
     added: float = 0.0  # pairs added, mean a split
@@ -51,6 +53,35 @@ class Comparison:
     pairs: int
     prompts: int
     notes: tuple[Text, ...] = ()
+
+    @property
+    def plain(self) -> MethodRow:
+        """The model that all others are compared with."""
+        return next(row for row in self.rows if row.kind == "plain")
+
+    @property
+    def paid(self) -> tuple[str, ...]:
+        """Targets that the plain model pays for, or punishes, beyond chance."""
+        return tuple(name for name in self.targets if self.plain.readings[f"coefficient:{name}"].direction)
+
+    def clears(self, row: MethodRow) -> bool:
+        """Whether a method does what was asked and nothing else.
+
+        The coefficient of every target that the plain model pays for moved towards 0 beyond chance and has 0 in its
+        interval, no other target got one that has not, at most a point of accuracy is lost, gold of the best of 16 is
+        not lower, and no other feature grew. Never so where the plain model pays for no target.
+        """
+        if not self.paid or not row.against:
+            return False
+        signs = {name: self.plain.readings[f"coefficient:{name}"].direction for name in self.paid}
+        gold = [change for column, change in row.against.items() if column == "gold:16"]
+        return (
+            all(row.readings[f"coefficient:{name}"].direction == 0 for name in self.targets)
+            and all(row.against[f"coefficient:{name}"].direction == -sign for name, sign in signs.items())
+            and row.against["accuracy"].value >= -LOST
+            and all(change.high >= 0 for change in gold)
+            and not row.grown_sure
+        )
 
     def to_json(self) -> str:
         """The comparison as JSON; sentences are rendered in the language of the run."""

@@ -31,7 +31,8 @@ class Config:
         """
         for name, value in self.record().items():
             try:
-                json.dumps("" if name in _FILES else value, ensure_ascii=False).encode()
+                named = name == "target" and isinstance(value, list)  # features, not the file of `convert`
+                json.dumps("" if name in _FILES and not named else value, ensure_ascii=False).encode()
             except UnicodeEncodeError:
                 raise InputError("bytes that are not UTF-8", where=f"--{name.replace('_', '-')}") from None
         if self.record().get("seed", 0) < 0:

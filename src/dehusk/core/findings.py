@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from types import MappingProxyType
 from typing import Any, Literal
 
@@ -167,7 +167,7 @@ class Audit:
 
     def to_json(self) -> str:
         """Serialise; numbers that are not finite become null, sentences are rendered in English beside their key."""
-        body = {"schema": SCHEMA, **{item.name: _plain(getattr(self, item.name)) for item in fields(self)}}
+        body = {"schema": SCHEMA, **{item.name: plain(getattr(self, item.name)) for item in fields(self)}}
         return json.dumps(body, ensure_ascii=False, allow_nan=False, indent=1)
 
     @classmethod
@@ -186,7 +186,7 @@ class Audit:
                 inputs=tuple(InputRecord(**{**row, "notes": tuple(row["notes"])}) for row in body["inputs"]),
                 findings=tuple(_finding(row) for row in body["findings"]),
                 trace=tuple(_trace_row(row) for row in body["trace"]),
-                skipped=tuple(Skipped(row["probe"], _text(row["needs"])) for row in body["skipped"]),
+                skipped=tuple(Skipped(row["probe"], as_text(row["needs"])) for row in body["skipped"]),
                 evidence=tuple(_evidence(row) for row in body["evidence"]),
                 glossary=tuple(GlossaryEntry(**row) for row in body["glossary"]),
             )
@@ -196,28 +196,26 @@ class Audit:
             ) from None
 
 
-_RECORDS = (Estimate, Curve, Finding, Skipped, Evidence, TraceRow, GlossaryEntry, RunRecord, InputRecord)
-
-
-def _plain(value: Any) -> Any:
-    """Turn a value of the audit into JSON's own types."""
+def plain(value: Any) -> Any:
+    """Turn a value of an audit or a certificate, records included, into JSON's own types."""
     if isinstance(value, Text):
-        return {"text": value.render("en"), "key": value.key, "values": _plain(value.values)}
-    if isinstance(value, _RECORDS):
-        return {item.name: _plain(getattr(value, item.name)) for item in fields(value)}
+        return {"text": value.render("en"), "key": value.key, "values": plain(value.values)}
+    if is_dataclass(value) and not isinstance(value, type):
+        return {item.name: plain(getattr(value, item.name)) for item in fields(value)}
     if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
+        return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, str):  # a lone surrogate (from a path, say) cannot be written as UTF-8
         return value.encode("utf-8", "replace").decode()
     if isinstance(value, bool | int | None):
         return value
     if isinstance(value, Iterable):
-        return [_plain(item) for item in value]
+        return [plain(item) for item in value]
     number = float(value)  # float and numpy scalars
     return number if math.isfinite(number) else None
 
 
-def _text(row: Mapping[str, Any]) -> Text:
+def as_text(row: Mapping[str, Any]) -> Text:
+    """Rebuild a sentence from what `plain` made of it."""
     return Text(row["key"], MappingProxyType({name: _value(value) for name, value in row["values"].items()}))
 
 
@@ -225,7 +223,7 @@ def _value(value: Any) -> Any:
     """Rebuild what can stand inside `details`, `values` and cells."""
     if isinstance(value, dict):
         if value.keys() == {"text", "key", "values"}:
-            return _text(value)
+            return as_text(value)
         if "method" in value and "low" in value:
             return Estimate(**value)
         if "axis" in value and "x" in value:

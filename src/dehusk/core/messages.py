@@ -79,10 +79,12 @@ def clause(kind: str, words: str, lang: str) -> str:
     """A short clause that lower layers write in English, in words of `lang`, part by part.
 
     Kernels know no catalogue. Its tables `report.method` and `report.needs` hold the parts, each as it is written in
-    the code but with # for every number; what they do not hold stays as it is.
+    the code but with # for every number; what they do not hold stays as it is. Names of inputs are a list, not clauses.
 
     >>> clause("method", "5 folds by prompt, Wilson interval", "zh")
     '按 prompt 分 5 折，Wilson 区间'
+    >>> clause("needs", "measures, pairs", "zh")
+    '特征测量值、偏好数据对（--pairs）'
     """
 
     def said(part: str) -> str:
@@ -90,7 +92,9 @@ def clause(kind: str, words: str, lang: str) -> str:
         known = catalogue(lang).get(f"report.{kind}." + re.sub(r"\d+", "#", part))
         return part if known is None else re.sub("#", lambda _: next(numbers), known)
 
-    return catalogue(lang)["report.list"].join(map(said, words.split(", ")))
+    parts = words.split(", ")
+    joint = "names" if all(part.isidentifier() for part in parts) else "list"
+    return catalogue(lang)[f"report.{joint}"].join(map(said, parts))
 
 
 def visible(text: str) -> str:

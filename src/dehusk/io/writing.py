@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import polars as pl
@@ -19,7 +20,12 @@ _TEXTS = ("prompt", "chosen", "rejected")
 
 
 def write_pairs(
-    path: str | Path, pairs: Pairs, origin: Origin | None = None, layout: str | None = None
+    path: str | Path,
+    pairs: Pairs,
+    origin: Origin | None = None,
+    layout: str | None = None,
+    *,
+    beside: Sequence[str] = (),
 ) -> tuple[Text, ...]:
     """Write pairs, atomically, in the format that the suffix of `path` names.
 
@@ -33,6 +39,7 @@ def write_pairs(
         pairs: What to write.
         origin: Where they came from; None for pairs made from nothing.
         layout: Another layout to write; the origin's (or trl-explicit) when None.
+        beside: Numeric columns of the pairs, not in the file, to write beside them; a row of several pairs gets means.
 
     Returns:
         What the layout could not express, in sentences.
@@ -45,53 +52,60 @@ def write_pairs(
     target = layout or (origin.layout if origin else "trl-explicit")
     writer: Layout = layouts[target].thing()
     if origin is None:
-        new = _with_optional(writer.write(pairs.frame, pl.DataFrame()), pairs.frame, writer.rows_per_pair, ())
+        new = _with_optional(writer.write(pairs.frame, pl.DataFrame()), pairs.frame, writer.rows_per_pair, (), beside)
         write_table(path, new)
         return ()
     known = pairs.frame.join(origin.links, on="pair_id", how="left", suffix="_was", maintain_order="left")
     if target != origin.layout:
-        write_rows(path, _converted(known, origin, writer), origin.raw)
+        write_rows(path, _converted(known, origin, writer, beside), origin.raw)
         return ()
-    rows, notes = _same_layout(known, origin, writer)
+    rows, notes = _same_layout(known, origin, writer, beside)
     write_rows(path, rows, origin.raw)
     return notes
 
 
-def _converted(known: pl.DataFrame, origin: Origin, writer: Layout) -> Rows:
+def _converted(known: pl.DataFrame, origin: Origin, writer: Layout, beside: Sequence[str]) -> Rows:
     """Every pair in another layout: its own columns, then all columns of the file that were not part of the old one."""
     names = original_names(origin.used, origin.columns)
     dropped = tuple(names.get(name, name) for name in origin.used)
     carried = [name for name in origin.raw.frame.columns if name not in dropped]
-    new = _with_optional(writer.write(known, pl.DataFrame()), known, writer.rows_per_pair, carried)
+    new = _with_optional(writer.write(known, pl.DataFrame()), known, writer.rows_per_pair, carried, beside)
     rows = _links(known, writer.rows_per_pair)
     return Rows(rows, pl.Series([True] * len(rows), dtype=pl.Boolean), new, dropped)
 
 
-def _same_layout(known: pl.DataFrame, origin: Origin, writer: Layout) -> tuple[Rows, tuple[Text, ...]]:
+def _same_layout(
+    known: pl.DataFrame, origin: Origin, writer: Layout, beside: Sequence[str]
+) -> tuple[Rows, tuple[Text, ...]]:
     """Rows of the file that stay, rows with new texts, and rows to add, in the order of the file."""
     frame = prepared(renamed(origin.raw.frame, origin.columns, origin.raw.name), origin.raw.name)
     changed = pl.any_horizontal(pl.col(name) != pl.col(f"{name}_was") for name in _TEXTS).fill_null(value=True)
     kept, rest = known.filter(~changed), known.filter(changed)
     written = writer.write(rest, frame) if rest.height else pl.DataFrame()
-    stays, notes = _staying(kept)
+    stays, notes = _staying(kept, beside)
     if isinstance(writer, Prunes):
         pruned, implied = _pruned(kept, origin.links, frame, writer, written.columns)
         stays = stays.join(pruned, on="row", how="left", maintain_order="left")
         notes += (say("io.implied", count=implied),) if implied else ()
     parts = [stays]
     if rest.height:
-        parts.append(_touched(written, rest, frame, writer.rows_per_pair))
+        parts.append(_touched(written, rest, frame, writer.rows_per_pair, beside))
     out = pl.concat(parts, how="diagonal_relaxed").sort("row", nulls_last=True, maintain_order=True)
-    new = out.drop("row", "weight", "touched", strict=False)
+    new = out.drop("row", "weight", "touched", *beside, strict=False)
     touched = out["touched"].fill_null(value=False) if "touched" in out.columns else pl.Series([False] * out.height)
     renames = original_names(new.columns, origin.columns)
-    return Rows(out["row"], touched, new.rename(renames), always=_weights(known, out["weight"], frame)), notes
+    always = _weights(known, out["weight"], frame)
+    always = out.select(beside) if not always.width else always.hstack(out.select(beside))
+    return Rows(out["row"], touched, new.rename(renames), always=always), notes
 
 
-def _staying(kept: pl.DataFrame) -> tuple[pl.DataFrame, tuple[Text, ...]]:
-    """Raw rows (row, weight) of the unchanged pairs, each once; a note where the weights of one row differ."""
-    both = pl.concat([kept.select(pl.col(row).alias("row"), "weight") for row in ("chosen_row", "rejected_row")])
-    rows = both.group_by("row").agg(pl.col("weight").mean(), uneven=pl.col("weight").n_unique() > 1).sort("row")
+def _staying(kept: pl.DataFrame, beside: Sequence[str]) -> tuple[pl.DataFrame, tuple[Text, ...]]:
+    """Raw rows (row, weight, `beside`) of the unchanged pairs, each once; a note where the weights of one differ."""
+    both = pl.concat(
+        [kept.select(pl.col(row).alias("row"), "weight", *beside) for row in ("chosen_row", "rejected_row")]
+    )
+    means = pl.col("weight", *beside).mean()
+    rows = both.group_by("row").agg(means, uneven=pl.col("weight").n_unique() > 1).sort("row")
     uneven = int(rows["uneven"].sum())
     return rows.drop("uneven"), (say("io.weights_averaged", count=uneven),) if uneven else ()
 
@@ -125,12 +139,25 @@ def _answers(links: pl.DataFrame) -> pl.DataFrame:
     return pl.concat(sides).drop_nulls().unique()
 
 
-def _touched(written: pl.DataFrame, rest: pl.DataFrame, frame: pl.DataFrame, times: int) -> pl.DataFrame:
-    """Changed and added pairs as rows: the layout's columns, row, weight, and the optional columns of the file."""
-    shared = [name for name in OPTIONAL if name in rest.columns and name in frame.columns]
-    optional = [_repeated(rest[name], times) for name in shared if name not in ("weight", *written.columns)]
-    weight = _repeated(rest["weight"], times)
-    return written.hstack([*optional, _links(rest, times), weight]).with_columns(touched=pl.lit(value=True))
+def _touched(
+    written: pl.DataFrame, rest: pl.DataFrame, frame: pl.DataFrame, times: int, beside: Sequence[str]
+) -> pl.DataFrame:
+    """Changed and added pairs as rows: the layout's columns, row, weight, `beside`, and what else the file says."""
+    said = {name: next((alias for alias in aliases if alias in frame.columns), None)
+            for name, aliases in OPTIONAL.items() if name not in ("lang", "source")}  # fmt: skip
+    said |= {name: name for name in ("lang", "source", *_of_a_side(rest.columns)) if name in frame.columns}
+    shared = {name: column for name, column in said.items() if column and name in rest.columns and name != "weight"}
+    optional = [
+        _repeated(rest[name], times).alias(column) for name, column in shared.items() if column not in written.columns
+    ]
+    always = [_repeated(rest[name], times) for name in ("weight", *beside)]
+    return written.hstack([*optional, _links(rest, times), *always]).with_columns(touched=pl.lit(value=True))
+
+
+def _of_a_side(names: Sequence[str]) -> list[str]:
+    """Columns that the file has for one of the two answers, beyond the known ones."""
+    sides = [name for name in names if name.startswith(("chosen_", "rejected_")) and not name.endswith("_was")]
+    return [name for name in sides if name not in (*OPTIONAL, *LINKS)]
 
 
 def _weights(known: pl.DataFrame, weight: pl.Series, frame: pl.DataFrame) -> pl.DataFrame:
@@ -141,7 +168,9 @@ def _weights(known: pl.DataFrame, weight: pl.Series, frame: pl.DataFrame) -> pl.
     return pl.DataFrame([weight.alias(name)])
 
 
-def _with_optional(new: pl.DataFrame, pairs: pl.DataFrame, times: int, carried: list[str] | tuple[()]) -> pl.DataFrame:
+def _with_optional(
+    new: pl.DataFrame, pairs: pl.DataFrame, times: int, carried: Sequence[str], beside: Sequence[str]
+) -> pl.DataFrame:
     """The layout's columns and what else is known of the pairs, unless a column of the file already says it."""
     columns = []
     for name, aliases in OPTIONAL.items():
@@ -149,9 +178,9 @@ def _with_optional(new: pl.DataFrame, pairs: pl.DataFrame, times: int, carried: 
         trivial = name == "lang" or (name == "weight" and name in pairs.columns and bool((pairs[name] == 1.0).all()))
         if name in pairs.columns and not said and not trivial and pairs[name].null_count() < pairs.height:
             columns.append(_repeated(pairs[name], times))
-    told = {*OPTIONAL, *LINKS, *new.columns, *carried}  # the rest of what is known of both answers, such as ratings
-    sides = [name for name in pairs.columns if name.startswith(("chosen_", "rejected_")) and name not in told]
-    return new.hstack([*columns, *(_repeated(pairs[name], times) for name in sides if not name.endswith("_was"))])
+    told = {*new.columns, *carried, *beside}  # the rest of what is known of both answers, such as ratings
+    sides = [name for name in _of_a_side(pairs.columns) if name not in told]
+    return new.hstack([*columns, *(_repeated(pairs[name], times) for name in (*sides, *beside))])
 
 
 def _links(known: pl.DataFrame, times: int) -> pl.Series:

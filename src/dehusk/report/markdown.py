@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import re
-
 from dehusk.core.findings import Audit, Finding
+from dehusk.core.markdown import escaped
 from dehusk.core.messages import Text, label, say
 from dehusk.report.story import advised, skipped_by_need, subject, three_sentences, worth_reading
 from dehusk.report.trace_view import TraceCell, TraceView, trace_view
 from dehusk.report.wording import ABSENT, chance, interval, is_change, number, one_line, probe_title, word
 
+__all__ = ["escaped", "to_markdown"]
+
 _ROWS = 25
 _FINDINGS = 12
-_PUNCTUATION = re.compile(r"([\\`*_{}\[\]()<>#+|~$!&])")
-# What GitHub would turn into a mention, an issue or a link is broken by a word joiner, which is not seen.
-_LIVE = re.compile(r"(?<=[@/])(?=\w)|(?<=#)(?=\d)|(?<=:)(?=//)|(?<=www)(?=\.)")
 
 
 def to_markdown(audit: Audit, lang: str = "en") -> str:
@@ -38,21 +36,13 @@ def to_markdown(audit: Audit, lang: str = "en") -> str:
         left = len(worth_reading(audit, len(audit.findings))) - len(told)
         parts += [t("markdown.more", count=left)] if left else []
     if audit.skipped:
+        items, colon = (say(f"report.{key}").render(lang) for key in ("items", "colon"))
         lines = (
-            f"- {escaped('; '.join(probe_title(name, lang) for name in probes))}: {_said(needs, lang)}"
+            f"- {escaped(items.join(probe_title(name, lang) for name in probes))}{colon}{_said(needs, lang)}"
             for needs, probes in skipped_by_need(audit.skipped)
         )
         parts += [f"### {t('skipped.title')}", "\n".join(lines)]
     return "\n\n".join(parts) + "\n"
-
-
-def escaped(text: str) -> str:
-    r"""One line of text that Markdown shows as it is.
-
-    >>> print(escaped("a|b *c* <script> @me"))
-    a\|b \*c\* \<script\> @⁠me
-    """
-    return _LIVE.sub("\u2060", _PUNCTUATION.sub(r"\\\1", one_line(text)))
 
 
 def _said(text: Text, lang: str) -> str:
@@ -61,7 +51,8 @@ def _said(text: Text, lang: str) -> str:
 
 def _item(finding: Finding, remedy: Text | None, lang: str) -> str:
     about, sentence = subject(finding, lang), finding.sentence.render(lang)
-    lead = f"- **{word('verdict', finding.verdict, lang)}** · " + ("" if about in sentence else f"{escaped(about)}: ")
+    colon = say("report.colon").render(lang)
+    lead = f"- **{word('verdict', finding.verdict, lang)}** · " + ("" if about in sentence else escaped(about) + colon)
     advice = f" **{_said(say('report.finding.remedy'), lang)}** {_said(remedy, lang)}" if remedy else ""
     return lead + escaped(sentence) + _bracket(finding) + advice
 

@@ -56,7 +56,7 @@ def to_text(audit: Audit, lang: str = "en") -> RenderableType:
         absent = not_given(audit.skipped)
         parts += [_indented(Text(one_line(absent.render(lang))))] if absent else []
         for needs, probes in skipped_by_need(one for one in audit.skipped if one.needs.key != "core.not_given"):
-            titles = "; ".join(one_line(probe_title(name, lang)) for name in probes)
+            titles = t("items").join(one_line(probe_title(name, lang)) for name in probes)
             parts.append(_indented(Text.assemble((one_line(needs.render(lang)), "bold"), "  ", titles)))
     return Group(*parts)
 

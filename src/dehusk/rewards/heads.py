@@ -1,30 +1,26 @@
-"""`linear:`, a small head on the embeddings of a frozen model; and how one is fitted."""
+"""`linear:`, a small head on the embeddings of a frozen model; `fit.heads` makes them."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from dehusk.core.errors import InputError, NotEnoughData
+from dehusk.core.errors import InputError
 from dehusk.core.kinds import reward_models
 from dehusk.core.options import Scoring, at_home
-from dehusk.core.tables import Floats, Ints
+from dehusk.core.tables import Floats
 from dehusk.io.atomic import write_atomic
 from dehusk.rewards.checkpoints import require
 from dehusk.rewards.embedding import Embedder, Pooling, open_embedder
 from dehusk.rewards.store import Store
-from dehusk.stats.folds import grouped_folds
-from dehusk.stats.regression import paired_logit
 
 FORMAT = 1
-PENALTIES = (1.0, 10.0, 100.0, 1_000.0, 10_000.0)  # tried by `fit_head`; per standardised dimension
-_FOLDS = 5
 
 
 @dataclass(frozen=True)
@@ -70,15 +66,6 @@ class LinearHead:
         for i, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
             state = (np.maximum(state, 0) if i else state) @ weight.T + bias
         return state[:, 0]
-
-
-@dataclass(frozen=True)
-class FittedHead:
-    """A head, the penalty it was fitted with, and how well penalties did on held-out prompts."""
-
-    head: LinearHead
-    l2: float
-    losses: dict[float, float] = field(default_factory=dict)  # penalty -> mean −log σ(margin)
 
 
 @dataclass(frozen=True)
@@ -170,61 +157,3 @@ def load_head(folder: str | Path) -> tuple[LinearHead, Place]:
     except (KeyError, TypeError) as error:
         raise InputError(f"a head without its part {error}", where=str(folder)) from None
     return head, place
-
-
-def fit_head(
-    chosen: Any,
-    rejected: Any,
-    *,
-    l2: float | None = None,
-    groups: Ints | None = None,
-    rng: np.random.Generator,
-) -> FittedHead:
-    """Fit a linear head to preferences by Bradley and Terry's model.
-
-    Args:
-        chosen: Embeddings of the chosen answers, shape (n, d).
-        rejected: Embeddings of the rejected answers, shape (n, d).
-        l2: Penalty l2 / 2 · |weights|² on standardised dimensions; by default the one of `PENALTIES` that does best on
-            held-out prompts.
-        groups: Prompt of each pair, shape (n,): a prompt's pairs are held out together.
-        rng: Which prompts are held out when.
-
-    Raises:
-        NotEnoughData: no pairs, or fewer prompts than folds.
-    """
-    chosen, rejected = (np.asarray(side, dtype=np.float64) for side in (chosen, rejected))
-    if not len(chosen):
-        raise NotEnoughData("at least 1 pair, got 0")
-    both = np.concatenate([chosen, rejected])
-    mean, scale = both.mean(axis=0), both.std(axis=0)
-    scale[scale < 1e-8 * max(float(scale.max()), 1e-300)] = 1.0  # a dimension that never moves
-    x = (chosen - rejected) / scale
-    turn = np.eye(x.shape[1])
-    if len(x) < x.shape[1]:  # the weights lie in the space of the differences, which is smaller
-        _, size, turn = np.linalg.svd(x, full_matrices=False)
-        turn = turn[size > 1e-10 * size.max()] if size.max() else turn[:1]
-        x = x @ turn.T
-    losses: dict[float, float] = {}
-    if l2 is None:
-        groups = np.arange(len(x)) if groups is None else groups
-        losses = _held_out(x, grouped_folds(groups, _FOLDS, rng))
-        l2 = min(losses, key=losses.__getitem__)
-    weights = turn.T @ paired_logit(x, ridge=l2).beta
-    return FittedHead(LinearHead(mean, scale, (weights[None],), (np.zeros(1),)), l2, losses)
-
-
-def _held_out(x: Floats, folds: Ints) -> dict[float, float]:
-    """Mean loss on held-out pairs of every penalty."""
-    losses = dict.fromkeys(PENALTIES, 0.0)
-    for fold in np.unique(folds):
-        start = None
-        for penalty in sorted(PENALTIES, reverse=True):  # from stiff to loose, each from the one before
-            start = paired_logit(_tall(x[folds != fold]), ridge=penalty, start=start, tolerance=1e-4).beta
-            losses[penalty] += float(np.logaddexp(0, -x[folds == fold] @ start).sum()) / len(x)
-    return losses
-
-
-def _tall(x: Floats) -> Floats:
-    """With rows of zeros, which say nothing, where there are fewer rows than columns."""
-    return x if len(x) >= x.shape[1] else np.concatenate([x, np.zeros((x.shape[1] - len(x), x.shape[1]))])

@@ -38,7 +38,7 @@ def open_models(options: Scoring) -> tuple[RewardModel, ...]:
     return tuple(found.values())
 
 
-def parse_model(spec: str) -> tuple[str | None, str, str]:
+def parse_model(spec: str, flag: str = "--reward-model") -> tuple[str | None, str, str]:
     """Split `[NAME=]KIND:WHERE`.
 
     >>> parse_model("late=py:module:function"), parse_model("scores:file.jsonl?answer=score")
@@ -54,9 +54,9 @@ def parse_model(spec: str) -> tuple[str | None, str, str]:
         return name or None, kind, where.strip()
     fix = _meant(spec)
     if colon and kind not in kinds and fix is None:
-        raise UnknownName("kind of reward model", kind, kinds, where="--reward-model")
+        raise UnknownName("kind of reward model", kind, kinds, where=flag)
     expected = f"[NAME=]KIND:WHERE with a kind of {', '.join(kinds)}"
-    raise InputError(f"{spec!r}", where="--reward-model", expected=expected, fix=fix)
+    raise InputError(f"{spec!r}", where=flag, expected=expected, fix=fix)
 
 
 def _meant(spec: str) -> str | None:

@@ -59,7 +59,7 @@ def settle(
     device = pick_device(options.device)
     dtype = options.dtype
     if dtype == "auto":
-        fast = _prefers_bfloat16(device)
+        fast = prefers_bfloat16(device)
         if fast and parameters < _LARGE:
             return _compared(load, values, device, causal=causal)
         dtype = "bfloat16" if fast else "float32"
@@ -129,7 +129,8 @@ def pick_device(name: str) -> Any:
         raise InputError(f"no device {name!r} here", where="--device", expected="auto, cpu, cuda, mps") from None
 
 
-def _prefers_bfloat16(device: Any) -> bool:
+def prefers_bfloat16(device: Any) -> bool:
+    """Whether matrix products on a device are faster in bfloat16."""
     import torch
 
     if device.type == "cuda":

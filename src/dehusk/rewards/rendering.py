@@ -67,7 +67,7 @@ class Rendering:
 
     def ids(self, texts: Sequence[str]) -> list[list[int]]:
         """Tokens of rendered texts as the model gets them: BOS and EOS once, too long texts cut at the beginning."""
-        return [self._cut(whole) for whole in self._whole(texts)]
+        return [self.cut(whole) for whole in self._whole(texts)]
 
     def parts(self, prompts: Sequence[str | None], responses: Sequence[str]) -> tuple[list[list[int]], list[int]]:
         """Tokens of each text, and where among them the answer begins (before their last)."""
@@ -79,7 +79,7 @@ class Rendering:
             # The last token before the answer may have merged with its first, so only what is the same counts.
             pairs = enumerate(zip(opened[prompt], whole, strict=False))
             same = next((i for i, (one, other) in pairs if one != other), min(len(opened[prompt]), len(whole)))
-            found.append(self._cut(whole))
+            found.append(self.cut(whole))
             starts.append(min(max(same - len(whole) + len(found[-1]), 0), len(found[-1]) - 1))
         return found, starts
 
@@ -99,7 +99,8 @@ class Rendering:
             ids = ids[:-1]
         return ids or [next((i for i in (eos, bos, self.tokenizer.pad_token_id) if i is not None), 0)]
 
-    def _cut(self, ids: list[int]) -> list[int]:
+    def cut(self, ids: list[int]) -> list[int]:
+        """Tokens of one text, the beginning left out (all but BOS) if they are too many."""
         if self.max_length is None or len(ids) <= self.max_length:
             return ids
         kept = int(ids[0] in (self.tokenizer.bos_token_id, self.tokenizer.cls_token_id) and self.max_length > 1)

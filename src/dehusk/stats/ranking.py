@@ -7,11 +7,31 @@ from typing import Any
 import numpy as np
 
 from dehusk.core.errors import NotEnoughData
+from dehusk.stats.distributions import normal_quantile
 from dehusk.stats.effects import wilson
 from dehusk.stats.panel import Effects, clustered_means, clustered_sign_ps, t_quantiles
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
 Ints = np.ndarray[Any, np.dtype[np.int64]]
+
+
+def normal_scores(values: Floats) -> Floats:
+    """Values as the normal quantiles of their ranks, equal ones sharing the middle rank (van der Waerden, 1952).
+
+    Any rising function of the values has the same scores, so no tail, however long, outweighs the rest.
+
+    Args:
+        values: Shape (n,); NaN stays NaN.
+
+    >>> normal_scores(np.array([1.0, 5.0, 5.0, 9000.0])).round(2).tolist()
+    [-1.15, 0.0, 0.0, 1.15]
+    """
+    found = np.full(values.shape, np.nan)
+    kept = ~np.isnan(values)
+    _, place, count = np.unique(values[kept], return_inverse=True, return_counts=True)
+    middle = (np.cumsum(count) - count / 2) / max(kept.sum(), 1)
+    found[kept] = np.array([normal_quantile(float(share)) for share in middle])[place]
+    return found
 
 
 def win_shares(margins: Floats, clusters: Ints, *, weights: Floats | None = None, level: float = 0.95) -> Effects:

@@ -1,8 +1,9 @@
 """Ridge regression of pair differences on more terms than pairs, cross-fitted.
 
-The target of every pair is 1 and there is no intercept, so the fitted score w·x ranks chosen above rejected. Every
-model that nested cross-validation asks for (each fold left out, each two folds left out, none; each penalty) solves
-(M K M + lambda) alpha = M 1 with one kernel matrix K and its own mask M of rows. Conjugate gradients solve all of
+The target of every pair is 1 (its label) or a number that changes its sign when the pair is turned around, such as a
+score difference; there is no intercept, so the fitted score w·x ranks one answer above the other. Every model that
+nested cross-validation asks for (each fold left out, each two folds left out, none; each penalty) solves
+(M K M + lambda) alpha = M y with one kernel matrix K and its own mask M of rows. Conjugate gradients solve all of
 them side by side, one matrix product a step, instead of one inverse each.
 """
 
@@ -25,21 +26,25 @@ class CrossFit(NamedTuple):
     penalties: Array  # (f,): what the inner folds chose for each outer fold
 
 
-def cross_fitted_ridge(kernel: Array, folds: Ints, penalties: tuple[float, ...]) -> CrossFit:
+def cross_fitted_ridge(
+    kernel: Array, folds: Ints, penalties: tuple[float, ...], *, target: Array | None = None
+) -> CrossFit:
     """Fit with each fold left out, the penalty chosen inside the others by held-out squared error.
 
     Args:
         kernel: x @ x.T of the differences, shape (n, n), float32 or float64.
         folds: Fold of each row, 0 … f − 1, at least 3 of them, shape (n,).
         penalties: Candidates, as multiples of the mean of the kernel's diagonal.
+        target: What is fitted, shape (n,); 1 everywhere when absent.
     """
     count = int(folds.max()) + 1
     unit = float(np.trace(kernel)) / len(kernel) or 1.0
     left_out = [*((fold,) for fold in range(count)), (), *combinations(range(count), 2)]
     masks = np.stack([~np.isin(folds, gone) for gone in left_out], axis=1)
     lambdas = np.repeat(np.asarray(penalties) * unit, len(left_out))
-    duals = masked_ridge(kernel, np.tile(masks, len(penalties)), lambdas)
-    squared = ((kernel @ duals - 1) ** 2).reshape(len(kernel), len(penalties), len(left_out))
+    target = np.ones(len(kernel), dtype=kernel.dtype) if target is None else target.astype(kernel.dtype)
+    duals = masked_ridge(kernel, np.tile(masks, len(penalties)), lambdas, target=target)
+    squared = ((kernel @ duals - target[:, None]) ** 2).reshape(len(kernel), len(penalties), len(left_out))
     duals = duals.reshape(squared.shape)
     inner_loss = np.zeros((len(penalties), count))
     for model, gone in enumerate(left_out[count + 1 :], start=count + 1):
@@ -50,7 +55,9 @@ def cross_fitted_ridge(kernel: Array, folds: Ints, penalties: tuple[float, ...])
     return CrossFit(duals[:, best, np.arange(count)], duals[:, overall, count], np.asarray(penalties)[best])
 
 
-def masked_ridge(kernel: Array, masks: Array, lambdas: Array, tolerance: float = 1e-4) -> Array:
+def masked_ridge(
+    kernel: Array, masks: Array, lambdas: Array, tolerance: float = 1e-4, *, target: Array | None = None
+) -> Array:
     """Dual coefficients of c ridge models, each on its own rows, by conjugate gradients.
 
     Args:
@@ -58,13 +65,15 @@ def masked_ridge(kernel: Array, masks: Array, lambdas: Array, tolerance: float =
         masks: Rows of each model, Boolean, shape (n, c).
         lambdas: Penalty of each model, positive, shape (c,).
         tolerance: Norm of the residual at which to stop, relative to the target's.
+        target: What is fitted, shape (n,); 1 everywhere when absent.
 
     Returns:
         Shape (n, c), zero outside the masks.
     """
     mask = masks.astype(kernel.dtype)
     lambdas = lambdas.astype(kernel.dtype)
-    duals, residual = np.zeros_like(mask), mask.copy()
+    duals = np.zeros_like(mask)
+    residual = mask.copy() if target is None else mask * target.astype(kernel.dtype)[:, None]
     direction, size = residual.copy(), (residual**2).sum(axis=0)
     goal = tolerance**2 * size
     for _ in range(len(kernel)):

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from dehusk.core.errors import NotEnoughData
 from dehusk.stats.distributions import normal_p, normal_quantile
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
@@ -41,6 +42,29 @@ def pooled(groups: Ints, rng: np.random.Generator) -> Ints:
     _, start, count = np.unique(groups[order], return_index=True, return_counts=True)
     found = np.full((count.size, int(count.max(initial=0))), -1, dtype=np.int64)
     found[np.repeat(np.arange(count.size), count), np.arange(groups.size) - np.repeat(start, count)] = order
+    return found
+
+
+def sizes(most: int) -> list[int]:
+    """The n at which best-of-n is shown: powers of two, and all answers that every prompt has.
+
+    >>> sizes(12)
+    [1, 2, 4, 8, 12]
+    """
+    return [2**power for power in range(most.bit_length()) if 2**power < most] + [most]
+
+
+def deviation(values: Floats) -> float:
+    """Standard deviation within prompts of values (P, N), NaN where a prompt has fewer answers.
+
+    Raises:
+        NotEnoughData: when no two answers of a prompt differ.
+    """
+    off = values - np.nanmean(values, axis=1, keepdims=True)
+    freedom = int((~np.isnan(values)).sum()) - len(values)
+    found = float(np.sqrt(np.nansum(off**2) / max(freedom, 1)))
+    if found <= 1e-9 * float(np.nanmax(np.abs(values))):
+        raise NotEnoughData("scores that differ between the answers to a prompt")
     return found
 
 
@@ -96,6 +120,19 @@ def best_of_nats(n: int) -> float:
     [0.0, 0.193, 1.835]
     """
     return math.log(n) - (n - 1) / n
+
+
+def full_lift(n: int) -> float:
+    """What the best of n standard normal numbers is on average: the lift of picking by a feature itself, in its SD.
+
+    >>> [round(full_lift(n), 3) for n in (1, 2, 16)]
+    [0.0, 0.564, 1.766]
+    """
+    z = np.linspace(-9, 9, 7201)
+    below = np.cumsum(np.exp(-(z**2) / 2))
+    below = (below - np.exp(-(z**2) / 2) / 2) / below[-1]
+    density = n * below ** (n - 1) * np.exp(-(z**2) / 2)
+    return round(float((z * density).sum() / density.sum()), 9)
 
 
 def resampled(values: Floats, draws: Floats, level: float = 0.95) -> Band:

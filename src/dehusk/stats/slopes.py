@@ -34,17 +34,37 @@ def standardised_slopes(x: Floats, y: Floats, clusters: Ints, controls: Floats |
         their error is in the interval (delta method). Residuals are divided by 1 − leverage of their cluster (CR3,
         Bell and McCaffrey, 2002), without which a rare feature looks surer than it is.
     """
+    return effects_of(*_parts(x, y, clusters, controls), clusters, present=~np.isnan(x))
+
+
+def slope_changes(x: Floats, before: Floats, after: Floats, clusters: Ints) -> Effects:
+    """What becomes of `standardised_slopes` when one response takes the place of another on the same rows.
+
+    Args:
+        x: Shape (n, k); rows with NaN are left out of their column.
+        before: Shape (n,), without NaN.
+        after: Shape (n,), without NaN.
+        clusters: Shape (n,).
+
+    Returns:
+        Slopes of `after` minus those of `before`, shape (k,), with paired intervals; NaN where one of them is.
+    """
+    first, last = _parts(x, before, clusters, None), _parts(x, after, clusters, None)
+    return effects_of(last[0] - first[0], last[1] - first[1], clusters, present=~np.isnan(x))
+
+
+def _parts(x: Floats, y: Floats, clusters: Ints, controls: Floats | None) -> tuple[Floats, Floats]:
+    """Slopes, shape (k,), NaN where there is none, and each row's part in their error, shape (n, k)."""
     n, k = x.shape
     value, influence = np.full(k, np.nan), np.zeros((n, k))
-    present = ~np.isnan(x)
     fixed = np.column_stack([np.ones(n)] + ([] if controls is None else [controls]))
-    for rows, columns in _patterns(present):
+    for rows, columns in _patterns(~np.isnan(x)):
         if rows.size < _LEAST + fixed.shape[1]:
             continue
         found = _slopes(x[np.ix_(rows, columns)], y[rows], fixed[rows], clusters[rows])
         value[columns] = found[0]
         influence[np.ix_(rows, columns)] = found[1]
-    return effects_of(value, influence, clusters, present=present)
+    return value, influence
 
 
 def _patterns(present: np.ndarray[Any, np.dtype[np.bool_]]) -> list[tuple[Ints, Ints]]:

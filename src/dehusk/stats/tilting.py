@@ -17,11 +17,18 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from dehusk.stats.selection import deviation
+
 Floats = np.ndarray[Any, np.dtype[np.float64]]
 Bools = np.ndarray[Any, np.dtype[np.bool_]]
 _BLOCKS = 64  # answers left out at a time; larger pools are left out in this many blocks
 _CELLS = 1_000_000  # numbers worked on at once
 _FLOOR = -25.0  # log of the smallest weight against the largest: beyond it the others would be lost to rounding
+
+
+TOP = 1 / 3  # mean share of a prompt's weight on one answer, up to which a pool can say
+_STRENGTHS = np.concatenate([[0.0], 0.05 * 1.2 ** np.arange(34)])  # 1/β in standard deviations of the score, to 20.5
+_SPARE = 2  # strengths past the reach, for resamples whose curves are shorter
 
 
 class Tilt(NamedTuple):
@@ -31,6 +38,37 @@ class Tilt(NamedTuple):
     nats: Floats  # (P, c), divergence from the policy that was sampled
     effective: Floats  # (c,), mean effective number of answers a prompt, before the correction
     top: Floats  # (c,), mean share of a prompt's weight on its heaviest answer, before the correction
+
+
+class Ladder(NamedTuple):
+    """Tilts of one pool by c growing strengths, as far as it can say."""
+
+    strengths: Floats  # (c,), 1/β in units of the score, 0 first
+    plain: Tilt  # without correction
+    first: Tilt
+    second: Tilt
+    reach: float  # nats
+
+
+def ladder(scores: Floats) -> Ladder:
+    """Tilt a pool until it can say no more.
+
+    It can say until a third of a prompt's weight, on average, lies on one of its answers. In simulated pools of 8 to 64
+    answers, with rewards from two-valued to heavy-tailed (Laplace), the second-order correction has left no more than
+    two of its own last steps up to there, and more beyond.
+
+    Args:
+        scores: As for `tilted`.
+
+    Raises:
+        NotEnoughData: when scores are equal within every prompt.
+    """
+    strengths = _STRENGTHS / deviation(scores)
+    plain = tilted(scores, strengths, order=0)
+    strengths = strengths[: int((plain.top <= TOP).sum()) + _SPARE]
+    plain, first, second = (tilted(scores, strengths, order=order) for order in range(3))
+    reach = float(np.interp(TOP, plain.top, np.maximum.accumulate(second.nats.mean(axis=0))))
+    return Ladder(strengths, plain, first, second, reach)
 
 
 def tilted(scores: Floats, strengths: Sequence[float] | Floats, *, order: int = 2) -> Tilt:

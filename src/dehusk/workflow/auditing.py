@@ -77,7 +77,8 @@ def run_audit(config: AuditConfig, *, watch: Watch = lambda *_: None) -> Outcome
     Raises:
         InputError: the input cannot be used.
     """
-    declare(declared(), unwanted=config.unwanted, wanted=config.wanted)  # a misspelt name need not wait for the mining
+    if config.counterfactuals is None:  # what rewrites add may be named too, and only the file says what that is
+        declare(declared(), unwanted=config.unwanted, wanted=config.wanted)
     watch("reading", 0, 6)
     return audit_tables(read(config), config, watch=watch)
 
@@ -85,9 +86,11 @@ def run_audit(config: AuditConfig, *, watch: Watch = lambda *_: None) -> Outcome
 def audit_tables(inputs: Inputs, config: AuditConfig, *, watch: Watch = lambda *_: None) -> Outcome:
     """Audit tables that are already in memory; see `run_audit`."""
     inputs = sampled(inputs, config)
+    named = {"unwanted": config.unwanted, "wanted": config.wanted, "rewritten": _rewritten(inputs)}
+    declare(declared(), **named)  # a misspelt name need not wait for the mining
     watch("mining", 1, 6)
     features, held_out = find_features(inputs, config.seed)
-    features, intents = declare(features, unwanted=config.unwanted, wanted=config.wanted)
+    features, intents = declare(features, **named)
     watch("measuring", 2, 6)
     measures = measure(features, pairs=inputs.pairs, responses=inputs.responses, held_out=held_out)
     measures = count_variants(measures, pairs=inputs.pairs, responses=inputs.responses)
@@ -107,6 +110,12 @@ def audit_tables(inputs: Inputs, config: AuditConfig, *, watch: Watch = lambda *
         glossary=_glossary(features, findings),
     )
     return Outcome(found, inputs, measures)
+
+
+def _rewritten(inputs: Inputs) -> tuple[str, ...]:
+    """What the user's rewrites add, by their own names."""
+    table = inputs.counterfactuals
+    return () if table is None else tuple(table.frame["feature"].unique(maintain_order=True))
 
 
 def find_features(inputs: Inputs, seed: int) -> tuple[tuple[Feature, ...], Mapping[str, Bools]]:

@@ -4,8 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
+import dehusk.fit.objectives
+import dehusk.repair
 import dehusk.workflow.auditing  # noqa: F401 - fills the table of probes
-from dehusk.core.kinds import NameTable, edits, feature_functions, layouts, probes, reward_models
+from dehusk.core.kinds import (
+    NameTable,
+    adjustments,
+    combinations,
+    edits,
+    feature_functions,
+    layouts,
+    objectives,
+    probes,
+    repairs,
+    reward_models,
+)
 
 
 def names(what: str) -> list[tuple[str, str, str]]:
@@ -16,5 +29,9 @@ def names(what: str) -> list[tuple[str, str, str]]:
         "layouts": layouts,
         "edits": edits,
         "reward_models": reward_models,
+        "repairs": repairs,
+        "objectives": objectives,
+        "combinations": combinations,
+        "adjustments": adjustments,
     }
     return [(row.name, row.about, str(row.options.get("family", ""))) for row in tables[what]]

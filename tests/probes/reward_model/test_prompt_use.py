@@ -1,11 +1,15 @@
 """`reward_model.prompt_use`: models that read all, some or nothing of the prompt, and their checkpoints."""
 
+from itertools import islice
+from zlib import crc32
+
 import numpy as np
 import polars as pl
 import pytest
-from factories import make_pairs
+from factories import make_measures, make_pairs
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from score_tables import make_scores
 
 from dehusk.core.errors import NotEnoughData
 from dehusk.core.run import stream
@@ -24,7 +28,7 @@ class Model:
 
     def _one(self, prompt, response):
         shared = len(set(prompt.split()) & set(response.split()))
-        own = np.random.default_rng([*(prompt + response).encode()]).normal()
+        own = (crc32((prompt + response).encode()) / 2**32 - 0.5) * 12**0.5  # of standard deviation 1
         return self.topic * shared + self.mark * ("!" in response) + self.noise * own
 
 
@@ -39,7 +43,12 @@ def make(n=120, seed=0):
 
 
 def run(*models, pairs=None, seed=0, **options):
-    return list(prompt_use(make() if pairs is None else pairs, models, stream(seed, "test"), **options))
+    """What is said of swapped prompts, which comes first; `test_answers_alone.py` tests the rest."""
+    pairs = make() if pairs is None else pairs
+    measures = make_measures({"constant": (np.zeros(len(pairs)),) * 2})
+    scores = make_scores(*np.random.default_rng(seed).normal(size=(2, len(pairs))))
+    found = prompt_use(pairs, measures, scores, models, stream(seed, "test"), **options)
+    return list(islice(found, min(len(models), 2)))
 
 
 def test_a_model_that_reads_the_prompt_gains_by_it():
@@ -67,6 +76,31 @@ def test_a_model_of_the_answer_alone_has_all_its_variance_there():
     assert response_share(np.repeat(answer, 8, axis=1)) == 1.0
     assert response_share(rng.normal(size=(2000, 8))) == pytest.approx(0.0, abs=0.02)
     assert response_share(answer + rng.normal(size=(200, 8))) == pytest.approx(0.5, abs=0.1)
+
+
+def test_checkpoints_have_their_numbers_in_a_table():
+    change = run(Model("a", topic=0.3), Model("b", topic=1.0))[1]
+    early, late = change.details["checkpoints"]
+    assert (early["model"], late["model"]) == ("a", "b")
+    assert late["prompt_gain"].value > early["prompt_gain"].value
+    assert late["response_share"].value < 0.2
+
+
+def test_a_model_that_only_matches_prompt_and_answer_has_no_prompt_free_part():
+    (finding,) = run(Model("rm", topic=1.0, noise=0.0))
+    assert abs(finding.details["prompt_free_gap"].value) < 0.01
+    assert finding.details["prompt_related_gap"].value == pytest.approx(3.0, abs=0.01)
+
+
+def test_a_model_of_the_answer_alone_has_no_prompt_related_part():
+    class Deaf(Model):
+        def _one(self, prompt, response):
+            return super()._one("", response)
+
+    (finding,) = run(Deaf("rm", mark=1.0))
+    assert finding.details["response_share"].value == pytest.approx(1.0)
+    assert finding.details["prompt_related_gap"].value == pytest.approx(0.0, abs=1e-9)
+    assert finding.estimate.value == 0.0
 
 
 def test_a_model_that_guesses_is_not_accused():
@@ -115,13 +149,9 @@ def test_prompts_come_from_pairs_alike_in_length_and_language():
             assert abs(len(mine) - len(theirs)) < 10
 
 
-def test_too_few_prompts_and_no_open_model_are_refused():
+def test_too_few_prompts_are_refused():
     with pytest.raises(NotEnoughData, match="20 prompts"):
         run(Model("rm"), pairs=make(10))
-    closed = Model("rm")
-    closed.closed = True
-    with pytest.raises(NotEnoughData, match="reward_model"):
-        run(closed)
 
 
 @settings(max_examples=60, deadline=None)
@@ -132,6 +162,15 @@ def test_mixing_is_total_and_its_ends_are_the_prompts(own, other, share):
     assert isinstance(mixed, str)
     if share == 1.0:
         assert mixed == own
+
+
+def test_the_prompt_free_part_goes_by_the_weight_of_prompts():
+    gap = np.array([[0.0, 4.0, 4.0]])
+    weights = np.array([[1.0, 0.0, 0.0]])
+    assert prompt_free(gap, weights) == pytest.approx(0.0, abs=1e-9)
+    assert prompt_free(gap, weights[:, ::-1]) == pytest.approx(4.0)
+    assert prompt_free(gap, np.full((1, 3), 1 / 3)) == pytest.approx(prompt_free(gap))
+    assert prompt_free(gap, np.array([[0.5, 0.25, 0.25]])) == pytest.approx(2.0)
 
 
 @settings(max_examples=60, deadline=None)

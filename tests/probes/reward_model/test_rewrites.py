@@ -7,11 +7,14 @@ import polars as pl
 import pytest
 from scipy import stats
 
-from dehusk.core.errors import NotEnoughData
+from dehusk.core.errors import NotEnoughData, UnknownName
 from dehusk.core.findings import Audit
 from dehusk.core.run import RunRecord
 from dehusk.core.tables import Counterfactuals, Scores
+from dehusk.features.intents import declare
+from dehusk.features.measuring import declared
 from dehusk.probes.reward_model.rewrites import rewrites
+from dehusk.workflow import audit
 
 REAL = Path(__file__).parents[4] / "shared" / "data" / "benchmark" / "bias_counterfactual_rm_scores.parquet"
 
@@ -240,3 +243,45 @@ def test_published_skews_and_which_rewrites_are_about_length():
         "rm2B_base",
     )
     assert "change" not in found["jargon", "rm3B_base"].details
+
+
+def rewrites_file(folder, feature):
+    """30 rewrites on which a model that counts "!" always prefers the rewrite, and its scores."""
+    texts = [f"Answer number {i} about a river and a stone." for i in range(30)]
+    frame = pl.DataFrame(
+        {
+            "prompt": [f"question {i}" for i in range(30)],
+            "original": texts,
+            "edited": [text + "!" for text in texts],
+            "feature": feature,
+            "before": 0.0,
+            "after": 1.0,
+        }
+    )
+    frame.write_parquet(folder / "rewrites.parquet")
+    return str(folder / "rewrites.parquet")
+
+
+@pytest.mark.parametrize(
+    ("option", "verdict"), [({}, "warn"), ({"unwanted": ("jargon",)}, "fail"), ({"wanted": ("JARGON",)}, "inform")]
+)
+def test_an_intent_names_what_the_users_rewrites_add(tmp_path, option, verdict):
+    file = rewrites_file(tmp_path, "Jargon")
+    model = f"scores:{file}?original=before&edited=after"
+    found = audit(counterfactuals=file, reward_model=(model,), **option)
+    assert [one.verdict for one in found.findings if one.probe == "reward_model.rewrites"] == [verdict]
+
+
+def test_a_name_near_to_that_of_rewrites_is_offered(tmp_path):
+    file = rewrites_file(tmp_path, "Jargon")
+    with pytest.raises(UnknownName, match="unknown feature or family 'jargn'; did you mean Jargon"):
+        audit(counterfactuals=file, reward_model=(f"scores:{file}?original=before&edited=after",), unwanted=("jargn",))
+
+
+def test_a_family_keeps_its_meaning_beside_rewrites_of_the_same_name():
+    known, intents = declare(
+        declared(), unwanted=("length",), wanted=("river talk",), rewritten=("Length", "River Talk")
+    )
+    assert {"Length", "characters", "words"} <= intents.keys()
+    assert intents["River Talk"] == "wanted"
+    assert len(known) == len(declared())  # no phrase is made of a name that is known

@@ -1,4 +1,4 @@
-"""Embeddings against plain transformers, heads against an oracle, and a head that finds what was planted."""
+"""Embeddings against plain transformers, and heads on them as reward models."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ import json
 import numpy as np
 import pytest
 import torch
-from sklearn.linear_model import LogisticRegression
 from transformers import AutoModel, AutoTokenizer, BertConfig, BertModel, BertTokenizerFast
 
-from dehusk.core.errors import InputError, NotEnoughData
+from dehusk.core.errors import InputError
+from dehusk.fit.heads import fit_head
 from dehusk.rewards.embedding import open_embedder
-from dehusk.rewards.heads import LinearHead, Place, fit_head, load_head, open_linear, save_head
+from dehusk.rewards.heads import LinearHead, Place, load_head, open_linear, save_head
 from dehusk.rewards.store import Store
 
 PROMPTS = ["Why?", "Why?", "Name a river, please.", "Tell me " * 40, "Tell me " * 40, "Tell me " * 40]
@@ -78,49 +78,6 @@ def test_the_real_sentence_model_knows_what_is_alike(minilm, options):
     alike = points @ points.T
     assert alike[0, 1] > alike[0, 2] + 0.3
     assert points.shape == (3, 384)
-
-
-@pytest.mark.parametrize("n", [400, 30])
-def test_a_fitted_head_is_the_penalised_logit(n):
-    rng = np.random.default_rng(0)
-    chosen, rejected = rng.normal(size=(2, n, 40)) * np.linspace(0.1, 9, 40)
-    fitted = fit_head(chosen + 0.3, rejected, l2=5.0, rng=rng)
-    both = np.concatenate([chosen + 0.3, rejected])
-    x = (chosen + 0.3 - rejected) / both.std(axis=0)
-    oracle = LogisticRegression(C=1 / 5.0, fit_intercept=False, tol=1e-10, max_iter=5000)
-    oracle.fit(np.concatenate([x, -x]), np.repeat([1, 0], n), sample_weight=np.full(2 * n, 0.5))
-    np.testing.assert_allclose(fitted.head.weights[0][0], oracle.coef_[0], atol=1e-5)
-    margins = fitted.head.rewards(chosen + 0.3) - fitted.head.rewards(rejected)
-    np.testing.assert_allclose(margins, x @ oracle.coef_[0], atol=1e-4)
-
-
-def test_a_planted_direction_is_found_and_noise_is_held_down():
-    rng = np.random.default_rng(1)
-    chosen, rejected = rng.normal(size=(2, 600, 20))
-    chosen[:, 3] += 1.0
-    planted = fit_head(chosen, rejected, rng=rng)
-    weights = planted.head.weights[0][0]
-    assert np.abs(weights).argmax() == 3
-    assert weights[3] > 4 * np.abs(np.delete(weights, 3)).max()
-    assert min(planted.losses.values()) < np.log(2) - 0.1
-    null = fit_head(*rng.normal(size=(2, 600, 20)), rng=rng)
-    assert null.l2 >= 100
-    assert min(null.losses.values()) > np.log(2) - 0.02
-
-
-def test_swapping_the_sides_turns_the_sign():
-    rng = np.random.default_rng(2)
-    chosen, rejected = rng.normal(size=(2, 100, 6)) + 1
-    one, other = (fit_head(*sides, l2=3.0, rng=rng).head for sides in ((chosen, rejected), (rejected, chosen)))
-    np.testing.assert_allclose(one.weights[0], -other.weights[0], atol=1e-9)
-
-
-def test_pairs_of_one_prompt_are_held_out_together():
-    rng = np.random.default_rng(3)
-    with pytest.raises(NotEnoughData, match="prompts"):
-        fit_head(*rng.normal(size=(2, 50, 4)), groups=np.zeros(50, dtype=np.int64), rng=rng)
-    with pytest.raises(NotEnoughData):
-        fit_head(np.empty((0, 4)), np.empty((0, 4)), rng=rng)
 
 
 def test_a_saved_head_opens_as_a_reward_model(causal_folder, options, tmp_path):

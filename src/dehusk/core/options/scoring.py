@@ -10,11 +10,9 @@ from dehusk.core.errors import InputError
 
 
 @dataclass(frozen=True, kw_only=True)
-class Scoring:
-    """Which reward models to ask, and how; shared by the verbs that score."""
+class Loading:
+    """How models are loaded and run."""
 
-    reward_model: tuple[str, ...] = ()
-    """Reward models as [NAME=]KIND:WHERE (`dehusk list reward_models`), earliest first; the last is audited."""
     store: str | None = None
     """File that keeps scores and embeddings, so that none is computed twice; by default in the user's cache folder."""
     device: str = "auto"
@@ -35,6 +33,14 @@ class Scoring:
         for name, least in (("batch_tokens", self.batch_tokens), ("max_length", self.max_length)):
             if least is not None and least < 1:
                 raise InputError(f"{name} = {least}", where=f"--{name.replace('_', '-')}", expected="at least 1")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scoring(Loading):
+    """Which reward models to ask, and how; shared by the verbs that score."""
+
+    reward_model: tuple[str, ...] = ()
+    """Reward models as [NAME=]KIND:WHERE (`dehusk list reward_models`), earliest first; the last is audited."""
 
 
 @dataclass(frozen=True, kw_only=True)

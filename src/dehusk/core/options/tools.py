@@ -52,9 +52,19 @@ class DemoConfig(Config):
 
 @dataclass(frozen=True, kw_only=True)
 class ListConfig(Config):
-    """The features, probes, layouts, edits or kinds of reward models there are, each with what it means."""
+    """The features, probes, layouts, edits, kinds of reward models or repairs there are, each with what it means."""
 
-    what: Literal["features", "probes", "layouts", "edits", "reward_models"] = field(kw_only=False)
+    what: Literal[
+        "features",
+        "probes",
+        "layouts",
+        "edits",
+        "reward_models",
+        "repairs",
+        "objectives",
+        "combinations",
+        "adjustments",
+    ] = field(kw_only=False)
     """Which table to list."""
     lang: Lang = "en"
     """Language of the descriptions."""

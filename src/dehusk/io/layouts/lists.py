@@ -11,7 +11,7 @@ from dehusk.core.errors import InputError
 from dehusk.core.kinds import layouts
 from dehusk.core.messages import say
 from dehusk.io.layouts.messages import as_prompt, is_text, plain
-from dehusk.io.layouts.reading import OneRow, Reading, no_preference, prompt_of, scores_of
+from dehusk.io.layouts.reading import OneRow, Reading, no_preference, prompt_of, scores_as_labels
 
 LISTS = ("responses", "completions", "answers", "candidates", "outputs", "generations", "texts", "output")
 SCORES = ("scores", "score", "rewards", "reward", "ratings", "rating", "overall_score", "fine-grained_score")
@@ -107,7 +107,7 @@ class ListWise(OneRow):
 
 def _orders(pairs: pl.DataFrame, ranks: bool) -> list[list[float]]:
     """Scores or ranks for (chosen, rejected): the known scores, else 1 and 0; ranks 1 and 2."""
-    return [[1.0, 2.0]] * pairs.height if ranks else [list(row) for row in scores_of(pairs).iter_rows()]
+    return [[1.0, 2.0]] * pairs.height if ranks else [list(row) for row in scores_as_labels(pairs).iter_rows()]
 
 
 def _list_columns(raw: pl.DataFrame) -> _Columns | None:

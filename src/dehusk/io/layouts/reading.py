@@ -108,6 +108,16 @@ def scores_of(pairs: pl.DataFrame) -> pl.DataFrame:
     )
 
 
+def scores_as_labels(pairs: pl.DataFrame) -> pl.DataFrame:
+    """`scores_of` for layouts that have no other label: the chosen answer gets the higher one, 1 and 0 if none is."""
+    first, second = (pl.col(side) for side in SIDES)
+    equal = first == second
+    return scores_of(pairs).select(
+        pl.when(equal).then(1.0).otherwise(pl.max_horizontal(first, second)).alias(SIDES[0]),
+        pl.when(equal).then(0.0).otherwise(pl.min_horizontal(first, second)).alias(SIDES[1]),
+    )
+
+
 def prompt_of(raw: pl.DataFrame) -> str | None:
     """The column that holds the prompt."""
     return next((name for name in PROMPT_KEYS if are_conversations(raw, name)), None)

@@ -17,7 +17,7 @@ from dehusk.io.layouts.reading import (
     no_preference,
     prompt_of,
     required,
-    scores_of,
+    scores_as_labels,
 )
 
 WINNERS = ("winner", "preferred_model", "best_model", "winner_model", "preferred", "best")
@@ -227,7 +227,7 @@ class HelpSteer2:
     def write(self, pairs: pl.DataFrame, like: pl.DataFrame) -> pl.DataFrame:
         """Two rows a pair, the chosen answer first, with the known scores or 1 and 0."""
         rating = _rating(like) or ASPECTS[0]
-        ratings = pl.Series(rating, scores_of(pairs).to_numpy().ravel(), dtype=pl.Float64)
+        ratings = pl.Series(rating, scores_as_labels(pairs).to_numpy().ravel(), dtype=pl.Float64)
         whole = bool((ratings == ratings.round()).all())
         return _two_rows(pairs, like, ratings.cast(pl.Int64) if whole else ratings)
 

@@ -8,12 +8,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import polars as pl
+
 from dehusk.core.errors import InputError
+from dehusk.io.logs.points import STEPS
 from dehusk.io.logs.tensorboard import PATTERN
 
 STATE = "trainer_state.json"
 _LINES = {"logging.jsonl": "ms-swift", "trainer_log.jsonl": "llama-factory"}
 _TABLES = (".jsonl", ".csv", ".tsv", ".parquet")
+_HEAD = 1 << 16  # bytes read to see what a table is about
 
 
 @dataclass(frozen=True)
@@ -42,12 +46,29 @@ def find_log(folder: Path) -> Place:
         raise InputError(
             f"{len(runs)} runs: {names}", where=str(folder), expected="one run", fix=f"--log {runs[-1][0]}"
         )
-    tables = sorted(path for path in folder.iterdir() if path.suffix in _TABLES)
-    if len(tables) == 1:
-        return Place((tables[0],))
-    fix = f"--log {tables[0]}" if tables else None
-    expected = f"checkpoint-*/{STATE}, {', '.join(_LINES)} or {PATTERN}"
-    raise InputError("a folder without a log", where=str(folder), expected=expected, fix=fix)
+    tables = sorted(path for path in folder.iterdir() if path.suffix in _TABLES and path.is_file())
+    logs = [path for path in tables if _counts_steps(path)]
+    if len(logs) == 1 or len(tables) == 1:  # a single table that is no log is read, and explained
+        return Place(((logs or tables)[0],))
+    if logs:
+        names = ", ".join(path.name for path in logs[:6])
+        what = f"{len(logs)} files that may be logs: {names}"
+        raise InputError(what, where=str(folder), expected="one", fix=f"--log {logs[-1]}")
+    expected = f"checkpoint-*/{STATE}, {', '.join(_LINES)}, {PATTERN} or a table with a column {STEPS[0]}"
+    raise InputError("a folder without a log", where=str(folder), expected=expected)
+
+
+def _counts_steps(path: Path) -> bool:
+    """Whether the head of a table names a step, which tells a log from the pairs and answers lying beside it."""
+    if path.suffix == ".parquet":
+        try:
+            return not set(STEPS).isdisjoint(pl.read_parquet_schema(path))
+        except (OSError, pl.exceptions.PolarsError):
+            return False
+    with path.open("rb") as file:
+        head = file.readline(_HEAD).decode("utf-8", "replace")
+    names = re.findall(r'"([^"]*)"\s*:', head) if path.suffix == ".jsonl" else re.split(r"[,;\t]", head)
+    return not set(STEPS).isdisjoint(name.strip().strip('"\ufeff') for name in names)
 
 
 def framework_beside(path: Path) -> str:

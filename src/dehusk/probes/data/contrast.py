@@ -120,6 +120,13 @@ def differences(measures: Measures, features: Sequence[Feature]) -> Iterator[Flo
         yield measures.values("chosen", feature.name) - measures.values("rejected", feature.name)
 
 
+def bounded_differences(measures: Measures, features: Sequence[Feature], rows: Ints) -> Floats:
+    """Bounded chosen − rejected of the features that vary in some rows of the pairs, shape (n, k); missing is 0."""
+    columns = [bounded(np.nan_to_num(column[rows])) for column in differences(measures, features)]
+    varying = [column for column in columns if column.any()]
+    return np.stack(varying, axis=1) if varying else np.zeros((len(rows), 0))
+
+
 def bounded(difference: Floats) -> Floats:
     """An odd, bounded, unit-free version of a difference, same shape."""
     scale = np.sqrt(np.mean(difference**2))

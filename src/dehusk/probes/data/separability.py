@@ -16,7 +16,7 @@ from dehusk.core.findings import Estimate, Finding, Verdict
 from dehusk.core.kinds import probes
 from dehusk.core.messages import Text, say
 from dehusk.core.tables import Floats, Ints, Measures, Pairs
-from dehusk.probes.data.contrast import bounded, differences
+from dehusk.probes.data.contrast import bounded_differences
 from dehusk.probes.data.terms import Bags, bags
 from dehusk.stats.folds import grouped_folds
 from dehusk.stats.ranking import auc, win_shares
@@ -57,11 +57,11 @@ def separability(pairs: Pairs, measures: Measures, rng: np.random.Generator, *, 
     rows = np.sort(rng.permutation(len(pairs))[:most])
     folds = grouped_folds(pairs.groups, FOLDS, rng)
     declared = [feature for feature in measures.on("chosen") if not feature.mined]
-    columns = [bounded(np.nan_to_num(column[rows])) for column in differences(measures, declared)]
-    varying = [column for column in columns if column.any()]
-    if varying:
-        margins = _held_out_logit(np.stack(varying, axis=1), folds[rows])
-        yield _finding("features", _within(margins, pairs.groups[rows]), {"sample": len(rows), "count": len(varying)})
+    varying = bounded_differences(measures, declared, rows)
+    if varying.shape[1]:
+        margins = _held_out_logit(varying, folds[rows])
+        details = {"sample": len(rows), "count": varying.shape[1]}
+        yield _finding("features", _within(margins, pairs.groups[rows]), details)
     wording = _wording(pairs, rows, folds[rows], rng)
     if wording is not None:
         yield wording

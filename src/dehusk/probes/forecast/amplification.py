@@ -16,8 +16,8 @@ from dehusk.probes.forecast.tilts import RESAMPLES, Tilts, best_of_equal
 from dehusk.probes.policy.amplification import Growth
 from dehusk.probes.policy.comparison import Change, Reading, false_discovery, readings, shown
 from dehusk.probes.selection.lifts import changes, curve, estimate, sentence
-from dehusk.probes.selection.pools import Block, deviation, pool_of, sizes
-from dehusk.stats.selection import best_of_nats
+from dehusk.probes.selection.pools import Block, pool_of
+from dehusk.stats.selection import best_of_nats, deviation, sizes
 from dehusk.stats.stratified import bootstrap_weights
 
 FEWEST = 4  # answers a prompt: the correction leaves out two of them

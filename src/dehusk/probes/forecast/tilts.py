@@ -9,15 +9,12 @@ import numpy as np
 
 from dehusk.core.tables import Bools, Floats
 from dehusk.probes.selection.lifts import Picked, widened
-from dehusk.probes.selection.pools import Block, Pool, deviation, sizes
-from dehusk.stats.selection import Band, band, best_of_nats, best_of_weights, redrawn, resampled
-from dehusk.stats.tilting import Tilt, at_nats, tilted
+from dehusk.probes.selection.pools import Block, Pool
+from dehusk.stats.selection import Band, band, best_of_nats, best_of_weights, redrawn, resampled, sizes
+from dehusk.stats.tilting import TOP, Tilt, at_nats, ladder
 
 RESAMPLES = 1000
-_STRENGTHS = np.concatenate([[0.0], 0.05 * 1.2 ** np.arange(34)])  # 1/β in standard deviations of the score, to 20.5
-_TOP = 1 / 3  # mean share of a prompt's weight on one answer, up to which the pool can say
 _DOUBT = 2.0  # how many steps of the correction the interval allows for what the correction missed
-_SPARE = 2  # strengths past the reach, for resamples whose curves are shorter
 _AXIS = (0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0)
 
 
@@ -37,12 +34,7 @@ class Course(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Tilts:
-    """Tilts of one pool by growing strengths, as far as it can say, and a divergence to speak of.
-
-    The pool can say until a third of a prompt's weight, on average, lies on one of its answers. In simulated pools of
-    8 to 64 answers, with rewards from two-valued to heavy-tailed (Laplace), the second-order correction has left no
-    more than two of its own last steps up to there, and more beyond.
-    """
+    """Tilts of one pool by growing strengths, as far as it can say, and a divergence to speak of."""
 
     pool: Pool
     strengths: Floats  # (c,), 1/β in units of the score, 0 first
@@ -63,17 +55,13 @@ class Tilts:
         Raises:
             NotEnoughData: when scores are equal within every prompt.
         """
-        strengths = _STRENGTHS / deviation(pool.scores)
-        plain = tilted(pool.scores, strengths, order=0)
-        strengths = strengths[: int((plain.top <= _TOP).sum()) + _SPARE]
-        plain, first, second = (tilted(pool.scores, strengths, order=order) for order in range(3))
-        reach = float(np.interp(_TOP, plain.top, np.maximum.accumulate(second.nats.mean(axis=0))))
-        return cls(pool, strengths, plain, first, second, reach, min(asked, reach))
+        steps = ladder(pool.scores)
+        return cls(pool, *steps, min(asked, steps.reach))
 
     @property
     def saturated(self) -> bool:
         """Whether the reach is the score's own: tilted without end, it still prefers many answers alike."""
-        return bool(self.plain.top[-1] <= _TOP)
+        return bool(self.plain.top[-1] <= TOP)
 
     def at(self, quantity: Floats) -> float:
         """What goes with the divergence that is spoken of, from its values along the strengths, shape (c,)."""

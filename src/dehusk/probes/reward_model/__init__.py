@@ -4,6 +4,7 @@ from dehusk.probes.reward_model import (
     association,
     counterfactual,
     degenerate,
+    diversity,
     plumbing,
     prompt_use,
     rewrites,
@@ -11,4 +12,14 @@ from dehusk.probes.reward_model import (
     style_matrix,
 )
 
-__all__ = ["association", "counterfactual", "degenerate", "plumbing", "prompt_use", "rewrites", "scale", "style_matrix"]
+__all__ = [
+    "association",
+    "counterfactual",
+    "degenerate",
+    "diversity",
+    "plumbing",
+    "prompt_use",
+    "rewrites",
+    "scale",
+    "style_matrix",
+]

@@ -56,8 +56,8 @@ def association(pairs: Pairs, measures: Measures, scores: Scores, *, q: float = 
     """
     scored = _scored(pairs, scores)
     features = list(measures.on("chosen"))
-    x = np.stack([_bounded(values[scored.rows]) for values in differences(measures, features)], axis=1)
-    tested = (np.nan_to_num(x) != 0).sum(axis=0) >= FEWEST_DIFFERING
+    x = regressors(measures, features, scored.rows)
+    tested = ~np.isnan(x).all(axis=0)
     features = [feature for feature, enough in zip(features, tested, strict=True) if enough]
     x = x[:, tested]
     if not features:
@@ -94,12 +94,16 @@ def _scored(pairs: Pairs, scores: Scores) -> _Scored:
     return _Scored(rows, margins[rows], prompts, length_terms(pairs)[rows])
 
 
-def _bounded(difference: Floats) -> Floats:
-    """A bounded difference where it may be tested, NaN elsewhere."""
-    known = ~np.isnan(difference)
-    found = np.full(difference.shape, np.nan)
-    if known.any():
-        found[known] = bounded(difference[known])
+def regressors(measures: Measures, features: Sequence[Feature], rows: Ints) -> Floats:
+    """Bounded chosen − rejected of each feature in some rows, shape (n, k), NaN where it may not be tested.
+
+    That is throughout a column in which too few of the pairs differ.
+    """
+    found = np.full((len(rows), len(features)), np.nan)
+    for k, difference in enumerate(differences(measures, features)):
+        known = ~np.isnan(difference[rows])
+        if np.count_nonzero(difference[rows][known]) >= FEWEST_DIFFERING:
+            found[known, k] = bounded(difference[rows][known])
     return found
 
 

@@ -6,12 +6,15 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
+import polars as pl
 
 from dehusk.core.errors import NotEnoughData
 from dehusk.core.findings import Curve, Estimate, Finding, Verdict
 from dehusk.core.kinds import RewardModel, probes, scores_new_texts
 from dehusk.core.messages import say
-from dehusk.core.tables import Floats, Ints, Pairs
+from dehusk.core.tables import Floats, Ints, Measures, Pairs, Scores
+from dehusk.probes.reward_model.answers_alone import answers_alone
+from dehusk.probes.reward_model.relevance import Relevance, relevance
 from dehusk.probes.reward_model.swaps import KEPT, Gaps, gaps, prompt_free, response_share, trial, wins
 from dehusk.stats.effects import clustered_mean
 from dehusk.stats.stratified import bootstrap_weights
@@ -32,32 +35,52 @@ class _Use(NamedTuple):
 
 @probes.add("reward_model.prompt_use")
 def prompt_use(
-    pairs: Pairs, reward_models: tuple[RewardModel, ...], rng: np.random.Generator, *, texts: int = 100, swaps: int = 8
+    pairs: Pairs,
+    measures: Measures,
+    scores: Scores,
+    reward_models: tuple[RewardModel, ...],
+    rng: np.random.Generator,
+    *,
+    texts: int = 100,
+    swaps: int = 8,
 ) -> Iterator[Finding]:
-    """Accuracy under the own prompt, under part of it, and under prompts of other pairs alike in length.
+    """Accuracy under the own prompt, part of it and prompts of other pairs; what a model of the answers reproduces.
 
     Prompt gain is what the own prompt adds to accuracy. A helpful answer often looks helpful under any prompt, so
     accuracy under foreign prompts need not be a half; but where it is nearly the whole accuracy, the model goes by the
-    answer alone, and a policy will learn to write that answer to everything. With several checkpoints, an alarm is
-    raised when accuracy still rises while the prompt gain falls.
+    answer alone, and a policy will learn to write that answer to everything. A model of the answers alone, fitted to
+    the labels, says how much of that the labels themselves invite. With several checkpoints, an alarm is raised when
+    accuracy still rises while the prompt gain falls.
 
     Args:
         pairs: The preference pairs.
+        measures: Features of both sides, for the model of the answers alone.
+        scores: Scores of both sides, to which it is fitted.
         reward_models: Earlier checkpoints first; those that can score new texts are asked.
         rng: Chooses pairs and prompts.
         texts: Prompts looked at.
         swaps: Foreign prompts a pair.
 
     Raises:
-        NotEnoughData: no such model, or fewer than 20 prompts.
+        NotEnoughData: no model that can score new texts, fewer than 20 prompts, or fewer than 50 scored ones.
     """
     models = [model for model in reward_models if scores_new_texts(model)]
+    if models:
+        yield from _swapped(pairs, models, rng, texts=texts, swaps=swaps)
+    yield answers_alone(pairs, measures, scores, rng)
     if not models:
         raise NotEnoughData("reward_model")
+
+
+def _swapped(
+    pairs: Pairs, models: Sequence[RewardModel], rng: np.random.Generator, *, texts: int, swaps: int
+) -> Iterator[Finding]:
     chosen = trial(pairs, rng, texts=texts, swaps=swaps, least=LEAST)
+    answers = pairs.frame[chosen.rows].select(pl.concat_str("chosen", "rejected", separator="\n")).to_series()
+    weighed = relevance(chosen.swapped, answers.to_list())
     draws = bootstrap_weights(len(chosen.rows), rng)
     used = [_use(gaps(model, pairs, chosen), draws) for model in models]
-    yield _finding(models[-1].name, used[-1])
+    yield _finding(models[-1].name, used[-1], weighed)
     if len(models) > 1:
         yield _checkpoints([model.name for model in models], used)
 
@@ -87,11 +110,11 @@ def _share(gap: Floats, draws: Floats) -> Estimate:
     )
 
 
-def _finding(model: str, use: _Use) -> Finding:
+def _finding(model: str, use: _Use, weighed: Relevance) -> Finding:
     ratio = use.foreign.value / use.own.value if use.own.value > 0 else 1.0
     able = use.own.low > 0.5
     verdict: Verdict = "inform" if not able else "fail" if ratio >= FAIL else "warn" if ratio >= WARN else "pass"
-    free = prompt_free(use.gaps.swapped)
+    free = prompt_free(use.gaps.swapped, weighed.weights)
     related = use.gaps.own - free
     rows = np.arange(len(free))
     return Finding(
@@ -119,6 +142,8 @@ def _finding(model: str, use: _Use) -> Finding:
             "response_share": use.share,
             "prompt_free_gap": _mean(free, rows, "reward"),
             "prompt_related_gap": _mean(related, rows, "reward"),
+            "effective_prompts": float(np.median(weighed.effective)),
+            "evenly_weighted": float(weighed.even.mean()),
             "curves": (_curve(use),),
         },
     )
@@ -159,7 +184,7 @@ def _checkpoints(names: Sequence[str], used: Sequence[_Use]) -> Finding:
     moved = _gained(after.gaps) - _gained(before.gaps)
     # The best of several was chosen for being high: each comparison gets its share of the level (Bonferroni).
     value, low, high, p, n = clustered_mean(moved, rows, level=1 - 0.05 / (len(used) - 1))
-    change = Estimate(value, low, high, n, "accuracy gap", "mean over prompts", p, 1 - 0.05 / (len(used) - 1))
+    change = Estimate(value, low, high, n, "accuracy change", "mean over prompts", p, 1 - 0.05 / (len(used) - 1))
     fell = change.high < 0
     rose = after.own.value >= before.own.value
     verdict: Verdict = "warn" if fell and rose else "inform" if fell else "pass"
@@ -182,7 +207,16 @@ def _checkpoints(names: Sequence[str], used: Sequence[_Use]) -> Finding:
         ),
         remedy=say("reward_model.remedy_checkpoints", first=names[best]) if verdict == "warn" else None,
         details={
-            "models": list(names),
+            "checkpoints": [
+                {
+                    "model": name,
+                    "accuracy_own": use.own,
+                    "accuracy_foreign": use.foreign,
+                    "prompt_gain": use.gain,
+                    "response_share": use.share,
+                }
+                for name, use in zip(names, used, strict=True)
+            ],
             "curves": (
                 _drawn("accuracy", "checkpoint", x, [use.own for use in used]),
                 _drawn("accuracy under foreign prompts", "checkpoint", x, [use.foreign for use in used]),

@@ -95,20 +95,25 @@ def wins(gap: Floats) -> Floats:
     return result
 
 
-def prompt_free(gap: Floats) -> Floats:
+def prompt_free(gap: Floats, weights: Floats | None = None) -> Floats:
     """The part of a pair's gap that any prompt would give it, shape (n,), from gaps under other prompts, shape (n, k).
 
-    The c with mean_k sigma(gap_k − c) = 1/2, by bisection: under foreign prompts what is left favours neither answer.
-    This is our reconstruction of the decomposition of arXiv 2504.06020, whose exact equation we could not read; prompts
-    are drawn evenly, not by importance.
+    The c with sum_k weight_k · sigma(gap_k − c) = 1/2, by bisection: under prompts that these could be answers to, what
+    is left favours neither answer. This is our reconstruction of the decomposition of arXiv 2504.06020, whose exact
+    equation we could not read.
+
+    Args:
+        gap: Chosen − rejected, shape (n, k).
+        weights: Of the prompts (see `relevance`), shape (n, k), rows sum to 1; equal when absent.
 
     >>> prompt_free(np.array([[1.0, 1.0], [-1.0, 3.0]])).round(6).tolist()
     [1.0, 1.0]
     """
+    weights = np.full(gap.shape, 1 / gap.shape[1]) if weights is None else weights
     low, high = gap.min(axis=1), gap.max(axis=1)
     for _ in range(60):
         middle = (low + high) / 2
-        above = np.tanh((gap - middle[:, None]) / 2).mean(axis=1) > 0
+        above = (weights * np.tanh((gap - middle[:, None]) / 2)).sum(axis=1) > 0
         low, high = np.where(above, middle, low), np.where(above, high, middle)
     result: Floats = (low + high) / 2
     return result

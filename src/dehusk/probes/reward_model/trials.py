@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -15,14 +14,12 @@ from dehusk.core.errors import NotEnoughData
 from dehusk.core.kinds import Entry, Feature, edits
 from dehusk.core.messages import Text, say
 from dehusk.core.tables import Measures, Pairs
-from dehusk.text.canonical import END, START, readable
-from dehusk.text.edits import FILLER, Edit, phrase_edit
+from dehusk.text.edits import FILLER, Edit, edits_of_phrase
 from dehusk.text.language import mainly_chinese
 
 FEWEST = 20  # prompts of a language
 MOST_PHRASES = 20  # mined phrases tried, the strongest first
 YARDSTICK = (1, 2, 4, 8)  # doses of neutral sentences, all of them on every answer
-_PLACES = MappingProxyType({"anywhere": ("start", "middle", "end"), "opening": ("start",), "closing": ("end",)})
 
 
 @dataclass(frozen=True)
@@ -86,7 +83,7 @@ def base_texts(pairs: Pairs, measures: Measures, most: int, rng: np.random.Gener
 def treatments(measures: Measures, doses: int) -> list[Treatment]:
     """Every edit of the table, every phrase the user named, and the strongest mined phrases."""
     known = {feature.name: feature for feature in measures.on("chosen")}
-    phrases = [feature for feature in known.values() if feature.family == "phrase" and _PLACES.get(_position(feature))]
+    phrases = [feature for feature in known.values() if edits_of_phrase(feature)]
     mined = [feature for feature in phrases if feature.mined][:MOST_PHRASES]
     named = [feature for feature in phrases if not feature.mined]
     return [_of_edit(entry, known, doses) for entry in edits] + [_of_phrase(f, doses) for f in (*named, *mined)]
@@ -108,14 +105,8 @@ def _of_edit(entry: Entry[Edit], known: dict[str, Feature], doses: int) -> Treat
 
 
 def _of_phrase(feature: Feature, doses: int) -> Treatment:
-    words = [word for word in feature.details["tokens"][0] if word not in (START, END)]
-    places = _PLACES[_position(feature)]
-    versions = tuple((place, phrase_edit(readable(words), place)) for place in places)
+    versions = edits_of_phrase(feature)
     return Treatment(feature.name, feature.name, feature, feature.lang, versions, tuple(range(1, doses + 1)))
-
-
-def _position(feature: Feature) -> str:
-    return str(feature.details.get("position", ""))
 
 
 def trials(base: pl.DataFrame, tried: Sequence[Treatment]) -> pl.DataFrame:

@@ -15,8 +15,8 @@ from dehusk.probes.policy.amplification import Growth
 from dehusk.probes.policy.comparison import Change, Reading, false_discovery, readings
 from dehusk.probes.selection.gold import gold_finding, proxy_finding
 from dehusk.probes.selection.lifts import Picked, changes, curve, sentence
-from dehusk.probes.selection.pools import Pool, pool_of, sizes
-from dehusk.stats.selection import band, best_of_nats, best_of_weights, redrawn
+from dehusk.probes.selection.pools import Pool, pool_of
+from dehusk.stats.selection import band, best_of_nats, best_of_weights, redrawn, sizes
 from dehusk.stats.stratified import bootstrap_weights
 
 FEWEST = 2  # answers a prompt

@@ -12,8 +12,8 @@ from dehusk.core.messages import Text, say
 from dehusk.core.tables import Floats, Ints
 from dehusk.probes.policy.comparison import LEAST_PROMPTS
 from dehusk.probes.selection.lifts import METHOD, estimate
-from dehusk.probes.selection.pools import Pool, deviation
-from dehusk.stats.selection import Band, band, best_of_nats, best_of_weights, redrawn
+from dehusk.probes.selection.pools import Pool
+from dehusk.stats.selection import Band, band, best_of_nats, best_of_weights, deviation, redrawn
 from dehusk.stats.stratified import bootstrap_weights
 
 _MOST = 64  # sizes of n at which the peak is looked for

@@ -121,29 +121,6 @@ def pool_of(responses: Responses, scores: Scores, rng: np.random.Generator, *, l
     raise NotEnoughData(f"at least {fewest} scored answers to each of at least {LEAST_PROMPTS} prompts, got {found}")
 
 
-def sizes(most: int) -> list[int]:
-    """The n at which best-of-n is shown: powers of two, and all answers that every prompt has.
-
-    >>> sizes(12)
-    [1, 2, 4, 8, 12]
-    """
-    return [2**power for power in range(most.bit_length()) if 2**power < most] + [most]
-
-
-def deviation(values: Floats) -> float:
-    """Standard deviation within prompts of values (P, N), NaN where a prompt has fewer answers.
-
-    Raises:
-        NotEnoughData: when no two answers of a prompt differ.
-    """
-    off = values - np.nanmean(values, axis=1, keepdims=True)
-    freedom = int((~np.isnan(values)).sum()) - len(values)
-    found = float(np.sqrt(np.nansum(off**2) / max(freedom, 1)))
-    if found <= 1e-9 * float(np.nanmax(np.abs(values))):
-        raise NotEnoughData("scores that differ between the answers to a prompt")
-    return found
-
-
 def _curve(logs: Floats, used: Bools) -> Floats:
     """A natural spline of log length with its knots where the used answers are, shape (n, m)."""
     knots = np.unique(np.quantile(logs[used], _KNOTS))

@@ -14,8 +14,9 @@ from dehusk.core.kinds import probes
 from dehusk.core.tables import Floats, TrainLog
 from dehusk.probes.training_run.checking import look, told
 from dehusk.probes.training_run.curves import EVAL, Run, Series, curve, level
-from dehusk.probes.training_run.saturation import FULL, place
+from dehusk.probes.training_run.saturation import place
 from dehusk.stats.distributions import t_quantile
+from dehusk.stats.saturation import FULL
 from dehusk.stats.trends import mean_level
 
 PROBE = "training_run.loss"

@@ -11,16 +11,13 @@ from dehusk.core.errors import NotEnoughData
 from dehusk.core.findings import Finding
 from dehusk.core.kinds import probes
 from dehusk.core.messages import Text, say
-from dehusk.core.tables import Bools, TrainLog
+from dehusk.core.tables import TrainLog
 from dehusk.probes.training_run.checking import look, told
 from dehusk.probes.training_run.curves import Run, Series, curve, level
+from dehusk.stats.saturation import EARLY, EMPTY, FULL, GROWN, NOT_LEARNT, for_good
 from dehusk.stats.trends import trend
 
 PROBE = "training_run.saturation"
-FULL, EMPTY = 0.97, 0.05  # accuracy, and loss, under an exponential average (RM-SAT)
-NOT_LEARNT = 0.9  # accuracy below which a loss of 0 is no saturation
-EARLY = 0.2  # of the run, or of the first epoch
-GROWN = 1.1  # times the margin at saturation, where there are too few points for a slope
 
 
 @dataclass(frozen=True)
@@ -72,19 +69,12 @@ def saturated(run: Run, rng: np.random.Generator) -> Saturated | None:
     for series in (accuracy, loss):
         if series is not None:
             smooth = run.smooth(series)
-            at = _for_good(smooth >= FULL if series is accuracy else smooth <= EMPTY)
+            at = for_good(smooth >= FULL if series is accuracy else smooth <= EMPTY)
             reached += [] if at is None else [(series, float(series.step[at]))]
     if not reached:
         return None
     series, step = min(reached, key=lambda one: one[1])
     return Saturated(series, step, (step - run.first) / max(run.span, 1), run.epoch(step), _growing(run, step, rng))
-
-
-def _for_good(there: Bools) -> int | None:
-    """First place from which at least nine tenths of a curve is there, its end included; None without one."""
-    rest = np.cumsum(there[::-1])[::-1] / np.arange(there.size, 0, -1)
-    places = np.flatnonzero(there & (rest >= 0.9))
-    return int(places[0]) if places.size and there[-1] else None
 
 
 def _growing(run: Run, step: float, rng: np.random.Generator) -> tuple[float, float] | None:

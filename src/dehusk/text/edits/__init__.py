@@ -14,6 +14,6 @@ and dose 0 is the response itself. Its options:
 """
 
 from dehusk.text.edits import echoes, layout, phrases, surface
-from dehusk.text.edits.phrases import FILLER, Edit, phrase_edit
+from dehusk.text.edits.phrases import FILLER, Edit, edits_of_phrase, phrase_edit
 
-__all__ = ["FILLER", "Edit", "echoes", "layout", "phrase_edit", "phrases", "surface"]
+__all__ = ["FILLER", "Edit", "echoes", "edits_of_phrase", "layout", "phrase_edit", "phrases", "surface"]

@@ -5,12 +5,15 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Callable, Sequence
 from importlib import resources
+from types import MappingProxyType
 from unicodedata import east_asian_width
 
-from dehusk.core.kinds import edits
+from dehusk.core.kinds import Feature, edits
+from dehusk.text.canonical import END, START, readable
 from dehusk.text.edits.places import added
 
 Edit = Callable[[str, str, int], str | None]
+_PLACES = MappingProxyType({"anywhere": ("start", "middle", "end"), "opening": ("start",), "closing": ("end",)})
 
 
 def phrase_edit(phrase: str, place: str) -> Edit:
@@ -27,6 +30,13 @@ def phrase_edit(phrase: str, place: str) -> Edit:
         return added(response, [copy] * dose, place)
 
     return edit
+
+
+def edits_of_phrase(feature: Feature) -> tuple[tuple[str, Edit], ...]:
+    """Edits that add a phrase of the data or of the user's, one a place where it counts; none for other features."""
+    places = _PLACES.get(str(feature.details.get("position", "")), ()) if feature.family == "phrase" else ()
+    words = [word for word in feature.details["tokens"][0] if word not in (START, END)] if places else []
+    return tuple((place, phrase_edit(readable(words), place)) for place in places)
 
 
 def _sentences(said: Sequence[str], place: str) -> Edit:

@@ -1,0 +1,161 @@
+"""A whole model trained with an objective against length: does plain transformers read the same numbers off its folder?
+
+    python benchmarks/train.py DATA_FOLDER [--out benchmarks/results/train.md] [--pairs 500] [--held-out 100]
+                               [--model smollm2] [--folder FOLDER]
+
+LoRA on every linear layer of SmolLM2-135M-Instruct, one pass over real pairs of UltraFeedback, cut to 256 tokens. The
+objective is `correlation` on the number of characters. Seconds are of the wall clock, on whatever else the machine does.
+
+The folder holds `preference/ultrafeedback_sample.parquet`; it is not part of the project.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from sections import tell
+
+from dehusk.core.kinds import objectives
+from dehusk.core.options import Scoring
+from dehusk.core.options.training import Training
+from dehusk.core.run import stream
+from dehusk.core.tables import Pairs
+from dehusk.features.measuring import declared, measure
+from dehusk.fit.trainer import Trained, train_model
+from dehusk.io.pairs import read_pairs
+from dehusk.rewards.transformer import open_transformer
+from dehusk.stats.effects import wilson
+
+TOKENS = 256
+OBJECTIVE = {"strength": 1.0}  # the default is for heads on frozen states; PRISM trains whole models with .1
+
+
+@dataclass(frozen=True)
+class Side:
+    """Scores of the held-out pairs, shape (m,) each, and the seconds they took."""
+
+    chosen: np.ndarray
+    rejected: np.ndarray
+    seconds: float = 0.0
+
+    @property
+    def both(self) -> np.ndarray:
+        return np.concatenate([self.chosen, self.rejected])
+
+    @property
+    def accuracy(self) -> str:
+        right = (self.chosen > self.rejected).sum()
+        return "{:.3f} [{:.3f}, {:.3f}]".format(*wilson(int(right), len(self.chosen)))
+
+
+def train(pairs: Pairs, held_out: np.ndarray, model: str, folder: Path) -> Trained:
+    how = Training(
+        embedder=model,
+        train="lora",
+        target=("characters",),
+        learning_rate=3e-4,
+        batch=2,
+        accumulate=4,
+        looks=1,
+        max_length=TOKENS,
+    )
+    measures = measure([feature for feature in declared() if feature.name == "characters"], pairs=pairs)
+
+    def watch(_: str, done: int, steps: int) -> None:
+        print(f"step {done} of {steps}", flush=True)
+
+    objective = objectives["correlation"].thing(**OBJECTIVE)
+    return train_model(pairs, measures, how, objective, held_out=held_out, folder=folder, watch=watch)
+
+
+def plain(folder: Path, pairs: Pairs) -> tuple[Side, Side]:
+    """Scores by transformers alone; the second as OpenRLHF reads them, at the end-of-text token."""
+    import torch
+    from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    model = AutoModelForSequenceClassification.from_pretrained(folder, dtype=torch.float32).eval()
+
+    def score(prompt: str, answer: str) -> tuple[float, float]:
+        talk = [{"role": "user", "content": prompt}, {"role": "assistant", "content": answer}]
+        ids = tokenizer(tokenizer.apply_chat_template(talk, tokenize=False), add_special_tokens=False)["input_ids"]
+        ids = ids if len(ids) <= TOKENS else ids[:1] + ids[1 - TOKENS :]  # the end is kept, as in training
+        with torch.inference_mode():
+            found = model(torch.tensor([ids]), output_hidden_states=True)
+            earlier = len(ids) - 1 - ids[::-1].index(tokenizer.eos_token_id)
+            return found.logits.item(), model.score(found.hidden_states[-1][0, earlier]).item()
+
+    start = time.perf_counter()
+    columns = (pairs.frame[name] for name in ("prompt", "chosen", "rejected"))
+    scores = np.array([[score(asked, good), score(asked, bad)] for asked, good, bad in zip(*columns, strict=True)])
+    seconds = time.perf_counter() - start
+    return Side(scores[:, 0, 0], scores[:, 1, 0], seconds), Side(scores[:, 0, 1], scores[:, 1, 1])
+
+
+def by_dehusk(folder: Path, pairs: Pairs, dtype: str) -> tuple[Side, str]:
+    model = open_transformer(None, str(folder), replace(Scoring(), device="cpu", dtype=dtype, max_length=TOKENS))
+    start = time.perf_counter()
+    prompts, *sides = (pairs.frame[name].to_list() for name in ("prompt", "chosen", "rejected"))
+    chosen, rejected = np.split(model.score(prompts * 2, [*sides[0], *sides[1]]), 2)
+    return Side(chosen, rejected, time.perf_counter() - start), next(note for note in model.notes if "runs in" in note)
+
+
+def report(pairs: Pairs, held_out: np.ndarray, model: str, folder: Path) -> Iterator[str]:
+    trained = train(pairs, held_out, model, folder)
+    apart = Pairs(pairs.frame[trained.rows])
+    pace = f"{trained.steps} steps of 8 pairs in {trained.seconds:,.0f} s"
+    yield f"{trained.pairs} pairs trained on, {len(trained.rows)} held out; {pace}."
+    yield from (f"- {note.render()}" for note in trained.notes)
+    yield from ("", "| scored by | accuracy, held out | largest difference | largest, in SD | seconds |")
+    yield "|---|---:|---:|---:|---:|"
+    alone, openrlhf = plain(folder, apart)
+
+    def row(name: str, side: Side) -> str:
+        gap = np.abs(side.both - alone.both).max()
+        seconds = f"{side.seconds:,.0f}" if side.seconds else ""
+        return f"| {name} | {side.accuracy} | {gap:.2g} | {gap / alone.both.std():.2g} | {seconds} |"
+
+    yield row("transformers alone", alone)
+    yield row("the trainer, before it was saved", Side(trained.chosen, trained.rejected))
+    yield row("`hf:`, float32", by_dehusk(folder, apart, "float32")[0])
+    faster, note = by_dehusk(folder, apart, "auto")
+    yield row("`hf:`, auto", faster)
+    yield row("as OpenRLHF reads it", openrlhf)
+    logs = [np.log(apart.frame[name].str.len_chars().to_numpy()) for name in ("chosen", "rejected")]
+    within = np.corrcoef(alone.chosen - alone.rejected, logs[0] - logs[1])[0, 1]
+    yield ""
+    yield f"`hf:`, auto {note}. Ranks agree on {np.mean(_order(faster) == _order(alone)):.1%} of the pairs."
+    yield f"Correlation of margins with the difference in log length, held out: {within:+.2f}."
+    yield "OpenRLHF strips the line feed after the chat template and reads one token earlier than TRL does."
+
+
+def _order(side: Side) -> np.ndarray:
+    return side.chosen > side.rejected
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--out", type=Path)
+    parser.add_argument("--pairs", type=int, default=500)
+    parser.add_argument("--held-out", type=int, default=100)
+    parser.add_argument("--model", default="smollm2")
+    parser.add_argument("--folder", type=Path, help="where the model goes; it is thrown away when absent")
+    given = parser.parse_args()
+    read = read_pairs(str(given.data / "preference" / "ultrafeedback_sample.parquet")).pairs
+    rows = stream(0, "benchmark").permutation(len(read))[: given.pairs + given.held_out]
+    pairs = Pairs(read.frame[np.sort(rows)])
+    held_out = np.isin(np.sort(rows), rows[: given.held_out])
+    with tempfile.TemporaryDirectory() as scratch:
+        lines = report(pairs, held_out, given.model, given.folder or Path(scratch, "model"))
+        tell("train.py DATA", [("LoRA on SmolLM2, 500 real pairs, correlation with length punished", lines)], given.out)
+
+
+if __name__ == "__main__":
+    main()

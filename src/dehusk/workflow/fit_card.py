@@ -1,0 +1,104 @@
+"""What a fit says of itself: sentences and numbers, on the terminal and in the model card."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dehusk.core.kinds import objectives
+from dehusk.core.messages import Text, label, say
+from dehusk.core.options import FitConfig
+from dehusk.core.run import InputRecord
+from dehusk.fit.cards import Card, model_card
+from dehusk.fit.launching import rate
+from dehusk.fit.monitor import Reading
+
+_HERE = ("store", "device", "dtype", "batch_tokens", "out", "format", "resume")  # of this machine and this run
+_PLAIN = ("accuracy", "margin", "loss", "prompt_gain", "length_correlation")
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A reward model that was fitted and written."""
+
+    objective: str
+    train: str  # "heads", "lora" or "full"
+    models: tuple[str, ...]  # as KIND:WHERE; the first is the one to use
+    pairs: int  # that it was fitted on
+    held_out: int  # that only the monitor saw
+    watched: tuple[str, ...]  # features
+    last: tuple[Reading, ...]  # the last reading of each member
+    l2: float | None
+    seconds: float
+    notes: tuple[Text, ...]
+    says: tuple[Mapping[str, float], ...] = ()  # the objective, of each member
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON's own types."""
+        told = {name: value for name, value in vars(self).items() if name not in ("last", "notes", "says")}
+        return told | {
+            "readings": [reading.row() for reading in self.last],
+            "objective_says": [dict(each) for each in self.says],
+            "notes": [note.render("en") for note in self.notes],
+        }
+
+    def sentences(self) -> list[Text]:
+        """What was fitted, on what."""
+        said = [say("fit.fitted", objective=self.objective, pairs=self.pairs, held_out=self.held_out)]
+        if self.l2 is not None:
+            said.append(say("fit.penalty", l2=self.l2))
+        if len(self.last) > 1:
+            said.append(say("fit.members", members=len(self.last)))
+        return said
+
+    def numbers(self, lang: str) -> list[tuple[str, str]]:
+        """Name and value of everything that was read on held-out pairs at the end, with its interval if it has one."""
+        found = []
+        for name in (*_PLAIN, *(f"paid/{feature}" for feature in self.watched)):
+            values, low, high = (self._mean(f"eval_{name}{end}") for end in ("", "/low", "/high"))
+            if values is None:
+                continue
+            kind, _, feature = name.partition("/")
+            words = say(f"fit.read.{kind}", **({"feature": label(feature, lang)} if feature else {})).render(lang)
+            interval = "" if low is None or high is None or len(self.last) > 1 else f" ({low:+.3f} … {high:+.3f})"
+            signed = kind not in ("accuracy", "loss")
+            found.append((words, (f"{values:+.3f}" if signed else f"{values:.3f}") + interval))
+        for name in self.says[0] if self.says else ():
+            said = [each[name] for each in self.says]
+            found.append((name, f"{sum(said) / len(said):.4g}"))
+        return found
+
+    def _mean(self, name: str) -> float | None:
+        """Over members; None where it was not read."""
+        values = [reading.values[name] for reading in self.last if name in reading.values]
+        return sum(values) / len(values) if values else None
+
+    def card(self, config: FitConfig, record: InputRecord) -> str:
+        """The model card, in the language of the run."""
+        schedule: dict[str, Any] = {"seconds": self.seconds, "seed": config.seed}
+        if self.train != "heads":
+            whole = {"rate": rate(config), "rank": config.lora_rank, "alpha": config.lora_alpha}
+            schedule |= {"epochs": config.epochs, "batch": config.batch * config.accumulate, **whole}
+        card = Card(
+            name=Path(str(config.out)).name,
+            base=config.embedder,
+            models=self.models,
+            train=self.train,
+            objective=self.objective,
+            options=dict(option.split("=", 1) for option in config.option),
+            features=tuple(name for name in config.target if "features" in self._needs),
+            inputs=(record,),
+            pairs=self.pairs,
+            schedule=schedule,
+            readings=self.numbers(config.lang),
+            tokens=config.max_length,
+            notes=(*self.sentences(), *self.notes),
+            record=config.record(),
+        )
+        return model_card(card, config.lang)
+
+    @property
+    def _needs(self) -> tuple[str, ...]:
+        return tuple(objectives[self.objective].options.get("needs", ()))
