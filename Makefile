@@ -42,6 +42,7 @@ bench: $(VENV)/.dev
 		$(BIN)/python benchmarks/forecast.py $(DATA) --seeds 100 --out benchmarks/results/forecast.md; \
 		$(BIN)/python benchmarks/training_runs.py $(DATA) --out benchmarks/results/training_runs.md; \
 		$(BIN)/python benchmarks/planted_head.py $(DATA) --out benchmarks/results/planted_head.md; \
+		$(BIN)/python benchmarks/trained_head.py $(DATA) --out benchmarks/results/trained_head.md; \
 		$(BIN)/python benchmarks/certify.py $(DATA) --out benchmarks/results/certify.md; \
 	else echo "the benchmarks on real data need DATA=FOLDER"; fi
 

@@ -12,7 +12,7 @@ paragraphs, so that it depends on neither (section 2 adds both to it). The old l
 length + 0.2 · log paragraphs + noise, each in standard deviations within prompts: two unwanted features that are
 correlated in these answers, with unequal means. Rewards are linear heads on embeddings, length and paragraphs, fitted
 to eight pairs a prompt that the labeller labelled; a head of a large model knows the two from its states, one on MiniLM
-does not.
+does not. Defaults of `dehusk certify` were settled on other seeds than those of these tables.
 """
 
 from __future__ import annotations
@@ -247,7 +247,7 @@ def verdicts(cases: tuple[Case, ...], seeds: int, world_of: Callable[[np.random.
     found: dict[str, Counter[str]] = {case.name: Counter() for case in cases}
     spent = 0.0
     for seed in range(seeds):
-        world = world_of(np.random.default_rng([seed, 7]))
+        world = world_of(np.random.default_rng([seed, 9]))
         for case in cases:
             start = time.perf_counter()
             judged = case.run(world)
@@ -335,7 +335,7 @@ def frontier(answers: Answers, seeds: int, biased: tuple[float, float]) -> Itera
     """Each method against the reward before, means over seeds."""
     rows: dict[str, list[Row]] = {name: [] for name in METHODS}
     for seed in range(seeds):
-        world = World(answers, np.random.default_rng([seed, 8]), biased=biased)
+        world = World(answers, np.random.default_rng([seed, 10]), biased=biased)
         for name, method in METHODS.items():
             rows[name].append(row(world, method(world)))
     yield (
@@ -368,7 +368,7 @@ def main() -> None:
     parser.add_argument("--prompts", type=int, default=620)
     options = parser.parse_args()
     answers = Answers(options.data, options.store, options.prompts)
-    few = max(2, options.seeds // 4)
+    few = max(2, options.seeds // 2)
     sections: list[tuple[str, Iterator[str]]] = [
         (
             "1. Verdicts where gold depends on neither feature."
@@ -385,11 +385,11 @@ def main() -> None:
     for number, biased in enumerate(((0.9, 0.2), (0.3, 0.1), (0.15, 0.05)), start=3):
         title = (
             f"{number}. What each method costs, labeller's liking {biased[0]:g} and {biased[1]:g}."
-            "\n\nCoefficients are slopes of the reward, in SD within prompts, with gold and the other feature held; 0 "
-            "inside: seeds whose interval (by prompt) covers 0. Accuracy in points on held-out pairs, labelled by the "
-            "labeller with its likings or by gold; gold of the best of 16 in SD; others kept: no other feature's "
-            "pressure is shown to have grown, and by more than would have been found. All four: 0 inside, at most 1 "
-            "point of accuracy on own labels lost, gold not shown lower, others kept."
+            f"\n\n{few} seeds. Coefficients are slopes of the reward, in SD within prompts, with gold and the other "
+            "feature held; 0 inside: seeds whose interval (by prompt) covers 0. Accuracy in points on held-out pairs, "
+            "labelled by the labeller with its likings or by gold; gold of the best of 16 in SD; others kept: no other "
+            "feature's pressure is shown to have grown, and by more than would have been found. All four: 0 inside, "
+            "at most 1 point of accuracy on own labels lost, gold not shown lower, others kept."
         )
         sections.append((title, frontier(answers, few, biased)))
     tell("certify.py DATA_FOLDER", sections, options.out)

@@ -77,6 +77,9 @@ def margins(fitted: FittedHeads, data: TrainingSet) -> np.ndarray:
 
 def timed(data: TrainingSet, seeds: int) -> Iterator[str]:
     """A row an objective."""
+    sizes = f"{len(data):,} pairs, {data.chosen.shape[1]} dimensions"
+    yield f"{sizes}, {torch.get_num_threads()} threads."
+    yield ""
     start, busy = time.perf_counter(), time.process_time()
     exact = fit_heads(data, objectives["bt"].thing(), rng=stream(0, "l2"))
     total, all_busy = time.perf_counter() - start, time.process_time() - busy
@@ -121,9 +124,8 @@ def main() -> None:
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
     data = made(options.pairs, options.dimensions)
-    threads = f"{options.pairs:,} pairs, {options.dimensions} dimensions, {torch.get_num_threads()} threads."
     sections = (
-        (f"Ten objectives, {options.seeds} seeds", iter([threads, "", *timed(data, options.seeds)])),
+        (f"Ten objectives, {options.seeds} seeds", timed(data, options.seeds)),
         ("Bradley and Terry's head", exactly(data)),
     )
     tell("heads.py", iter(sections), options.out)

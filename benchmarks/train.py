@@ -4,7 +4,7 @@
                                [--model smollm2] [--folder FOLDER]
 
 LoRA on every linear layer of SmolLM2-135M-Instruct, one pass over real pairs of UltraFeedback, cut to 256 tokens. The
-objective is `correlation` on the number of characters. Seconds are of the wall clock, on whatever else the machine does.
+objective is `correlation` on the number of characters. Seconds are of the wall clock, whatever else the machine does.
 
 The folder holds `preference/ultrafeedback_sample.parquet`; it is not part of the project.
 """
@@ -19,7 +19,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+import torch
 from sections import tell
+from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from dehusk.core.kinds import objectives
 from dehusk.core.options import Scoring
@@ -46,15 +48,18 @@ class Side:
 
     @property
     def both(self) -> np.ndarray:
+        """Scores of all texts, shape (2m,)."""
         return np.concatenate([self.chosen, self.rejected])
 
     @property
     def accuracy(self) -> str:
+        """Share of pairs whose chosen answer scores higher, with its interval."""
         right = (self.chosen > self.rejected).sum()
         return "{:.3f} [{:.3f}, {:.3f}]".format(*wilson(int(right), len(self.chosen)))
 
 
 def train(pairs: Pairs, held_out: np.ndarray, model: str, folder: Path) -> Trained:
+    """Train on the pairs that are not held out; eight pairs between changes of the weights."""
     how = Training(
         embedder=model,
         train="lora",
@@ -76,9 +81,6 @@ def train(pairs: Pairs, held_out: np.ndarray, model: str, folder: Path) -> Train
 
 def plain(folder: Path, pairs: Pairs) -> tuple[Side, Side]:
     """Scores by transformers alone; the second as OpenRLHF reads them, at the end-of-text token."""
-    import torch
-    from transformers import AutoModelForSequenceClassification, AutoTokenizer
-
     tokenizer = AutoTokenizer.from_pretrained(folder)
     model = AutoModelForSequenceClassification.from_pretrained(folder, dtype=torch.float32).eval()
 
@@ -99,6 +101,7 @@ def plain(folder: Path, pairs: Pairs) -> tuple[Side, Side]:
 
 
 def by_dehusk(folder: Path, pairs: Pairs, dtype: str) -> tuple[Side, str]:
+    """Scores by `hf:`, and what it says of its number format."""
     model = open_transformer(None, str(folder), replace(Scoring(), device="cpu", dtype=dtype, max_length=TOKENS))
     start = time.perf_counter()
     prompts, *sides = (pairs.frame[name].to_list() for name in ("prompt", "chosen", "rejected"))
@@ -107,6 +110,7 @@ def by_dehusk(folder: Path, pairs: Pairs, dtype: str) -> tuple[Side, str]:
 
 
 def report(pairs: Pairs, held_out: np.ndarray, model: str, folder: Path) -> Iterator[str]:
+    """Train, score in four ways, compare."""
     trained = train(pairs, held_out, model, folder)
     apart = Pairs(pairs.frame[trained.rows])
     pace = f"{trained.steps} steps of 8 pairs in {trained.seconds:,.0f} s"
@@ -140,6 +144,7 @@ def _order(side: Side) -> np.ndarray:
 
 
 def main() -> None:
+    """Command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path)
     parser.add_argument("--out", type=Path)

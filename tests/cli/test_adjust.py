@@ -64,15 +64,15 @@ def scores(dehusk, spec, file="pairs.jsonl"):
 def test_residualise_flattens_the_target_on_held_out_prompts(adjust, dehusk, folder):
     ran = adjust("--method", "residualise", "--target", "characters", "--format", "json")
     found = read(ran)
-    assert ran.err == "Use it as --reward-model residual:made\n"
+    assert ran.err == "Use it as --reward-model residual:made?trust=yes\n"
     [target] = found["targets"]
     assert target["name"] == "characters"
     assert target["before"]["value"] > 0.7
     assert abs(target["after"]["value"]) < 0.25
     assert target["change"]["value"] == pytest.approx(target["after"]["value"] - target["before"]["value"])
     assert found["accuracy"]["after"]["value"] > found["accuracy"]["before"]["value"] + 0.1
-    assert (found["prompts"], found["before"], found["spec"]) == (126, "long", "residual:made")
-    plain, made = scores(dehusk, "py:rm_made:long"), scores(dehusk, "residual:made")
+    assert (found["prompts"], found["before"], found["spec"]) == (126, "long", "residual:made?trust=yes")
+    plain, made = scores(dehusk, "py:rm_made:long"), scores(dehusk, "residual:made?trust=yes")
     rows = [json.loads(line) for line in (folder / "pairs.jsonl").read_text().splitlines()]
     lengths = np.array([len(row[side]) for side in ("chosen", "rejected") for row in rows])
     assert np.corrcoef(lengths, plain)[0, 1] > 0.5
@@ -109,7 +109,10 @@ def test_an_ensemble_cancels_a_price_whose_sign_varies(adjust, dehusk):
     assert found["diversity"]["features"]["characters"]["agreement"] == 0.5
     assert found["diversity"]["margins"]["mean"]["high"] < 0
     assert np.shape(found["diversity"]["errors"]["matrix"]) == (2, 2)
-    made, parts = scores(dehusk, "ensemble:made"), [scores(dehusk, f"py:rm_made:{name}") for name in ("long", "short")]
+    made, parts = (
+        scores(dehusk, "ensemble:made?trust=yes"),
+        [scores(dehusk, f"py:rm_made:{name}") for name in ("long", "short")],
+    )
     design = np.column_stack([*parts, np.ones(len(made))])
     assert np.abs(design @ np.linalg.lstsq(design, made, rcond=None)[0] - made).max() < 1e-9
 
@@ -120,19 +123,19 @@ def test_every_rule_is_written_and_opened(adjust, dehusk, rule):
     assert ran.code == 0, ran.err
     assert "Margins of two members correlate" in ran.out
     assert ("across prompts" in ran.out) == (rule in ("rank", "vote"))
-    assert np.isfinite(scores(dehusk, f"ensemble:made/{rule}")).all()
+    assert np.isfinite(scores(dehusk, f"ensemble:made/{rule}?trust=yes")).all()
 
 
 def test_par_is_bounded_and_leaves_the_order(adjust, dehusk, folder):
     found = read(adjust("--method", "par", "--option", "scale=2", "--format", "json"))
     assert found["accuracy"]["change"]["value"] == 0
-    made = scores(dehusk, "shaped:made")
+    made = scores(dehusk, "shaped:made?trust=yes")
     assert ((made > 0) & (made < 1)).all()
     (folder / "new.jsonl").write_text(json.dumps({"prompt": "new", "chosen": "a", "rejected": "b"}))
-    ran = dehusk("score", "--pairs", "new.jsonl", "--reward-model", "shaped:made")
+    ran = dehusk("score", "--pairs", "new.jsonl", "--reward-model", "shaped:made?trust=yes")
     assert (ran.code, "no reference answers to the prompt 'new'" in ran.err) == (2, True)
     assert adjust("--method", "par", "--option", "unseen=all", out="all").code == 0
-    assert (scores(dehusk, "shaped:all", "new.jsonl") > 0).all()
+    assert (scores(dehusk, "shaped:all?trust=yes", "new.jsonl") > 0).all()
 
 
 def test_scores_that_are_no_log_odds_are_said_to_saturate(adjust):
@@ -152,12 +155,13 @@ def test_the_same_seed_makes_the_same_model(adjust, folder):
 
 def test_a_made_model_can_be_adjusted_again_and_moved(adjust, dehusk, folder):
     assert adjust("--method", "residualise", "--target", "characters", out="work/flat").code == 0
-    again = dehusk("adjust", "--pairs", "pairs.jsonl", "--method", "centre", "--reward-model", "residual:work/flat",
-                   "--out", "work/centred")  # fmt: skip
+    flat = "residual:work/flat?trust=yes"
+    again = dehusk("adjust", "--pairs", "pairs.jsonl", "--method", "centre", "--reward-model", flat, "--out",
+                   "work/centred")  # fmt: skip
     assert again.code == 0, again.err
-    before = scores(dehusk, "shaped:work/centred")
+    before = scores(dehusk, "shaped:work/centred?trust=yes")
     (folder / "work").rename(folder / "elsewhere")
-    np.testing.assert_array_equal(scores(dehusk, "shaped:elsewhere/centred"), before)
+    np.testing.assert_array_equal(scores(dehusk, "shaped:elsewhere/centred?trust=yes"), before)
 
 
 @pytest.mark.parametrize(

@@ -77,7 +77,7 @@ def test_it_is_opened_as_it_was_saved(folder):
     correction = fitted(0.8)
     save_residual(folder / "flat", "py:rm_bent:bent?version=1", correction)
     prompts, texts = answers(2, 20)
-    model = opened("residual:flat")
+    model = opened("residual:flat?trust=yes")
     expected = Residual("flat", opened("py:rm_bent:bent?version=1"), correction)
     np.testing.assert_allclose(model.score(prompts, texts), expected.score(prompts, texts), atol=1e-12)
     assert model.identity == expected.identity
@@ -98,7 +98,9 @@ def test_a_phrase_is_a_feature_too(folder):
     scores = np.array([2.0 * ("face bad" in text) for text in texts])
     curves = residualise(scores, features_of(phrase, prompts, texts), np.arange(600) // 2)
     save_residual(folder / "flat", "py:rm_bent:bent", Correction(phrase, curves))
-    taken = opened("py:rm_bent:bent").score(["q"] * 2, texts[:2]) - opened("residual:flat").score(["q"] * 2, texts[:2])
+    taken = opened("py:rm_bent:bent").score(["q"] * 2, texts[:2]) - opened("residual:flat?trust=yes").score(
+        ["q"] * 2, texts[:2]
+    )
     assert taken[0] - taken[1] == pytest.approx(2.0, abs=0.1)
 
 
@@ -119,7 +121,7 @@ def test_mistakes_in_the_file_are_one_line(change, said, folder):
     file = folder / "flat/residual.json"
     file.write_text(json.dumps(json.loads(file.read_text()) | change))
     with pytest.raises(InputError) as mistake:
-        opened("residual:flat")
+        opened("residual:flat?trust=yes")
     assert said in str(mistake.value)
     assert "\n" not in str(mistake.value)
 

@@ -231,6 +231,32 @@ def test_a_run_that_was_killed_goes_on_to_the_same_weights(base, tmp_path, train
     assert not [place for place, value in whole.items() if not torch.equal(value, resumed[place])]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Accompanied(type(BT)):
+    """Plain Bradley–Terry beside a network that it keeps from the optimiser."""
+
+    def build(self, dimensions, features, pairs):
+        head = super().build(dimensions, features, pairs)
+        head["side"] = torch.nn.Linear(2, 2).requires_grad_(False)
+        return head
+
+    def terms(self, head, batch, progress):
+        asking = {name for name, value in head.named_parameters() if value.requires_grad}
+        assert asking and all(name.startswith("reward.") for name in asking)
+        return super().terms(head, batch, progress)
+
+
+@pytest.mark.parametrize("train", ["full", "lora"])
+def test_what_an_objective_trains_by_itself_is_left_to_it(base, tmp_path, train):
+    def kill(_, done, steps):
+        if done == 3:
+            raise Killed
+
+    with pytest.raises(Killed):
+        fit(base, tmp_path / "model", Accompanied(), train=train, watch=kill, looks=4)
+    fit(base, tmp_path / "model", Accompanied(), train=train, resume=True, looks=4)
+
+
 def test_the_seed_decides_the_weights(base, tmp_path):
     for name, seed in (("one", 0), ("same", 0), ("other", 1)):
         fit(base, tmp_path / name, seed=seed)

@@ -13,6 +13,7 @@ from dehusk.core.kinds import (
     edits,
     feature_functions,
     layouts,
+    objectives,
     probes,
     repairs,
     reward_models,
@@ -81,6 +82,7 @@ def translated_docstrings():
         "edits": edits,
         "reward_models": reward_models,
         "repairs": repairs,
+        "objectives": objectives,
         "combinations": combinations,
         "adjustments": adjustments,
     }

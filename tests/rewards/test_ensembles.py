@@ -77,7 +77,7 @@ def test_nothing_to_standardise_by():
 def test_a_folder_is_opened_as_it_was_saved(folder, opened):
     recipe = Recipe("uwo", np.array([1.0, -2.0]), np.array([2.0, 3.0]), {"caution": 0.1})
     save_ensemble(folder / "both", (spec("length"), spec("shorter")), recipe)
-    model = opened("ensemble:both")
+    model = opened("ensemble:both?trust=yes")
     assert model.name == "both"
     a, b = np.array([len(text) for text in ANSWERS]) - 1.0, np.array([-len(text) for text in ANSWERS]) + 2.0
     standard = np.stack([a / 2, b / 3])
@@ -91,7 +91,7 @@ def test_members_may_be_ensembles_and_lie_beside_the_file(folder, opened, monkey
     save_ensemble(folder / "in" / "outer", ("ensemble:in/inner",), one)
     assert json.loads((folder / "in/outer/ensemble.json").read_text())["members"] == ["ensemble:../inner"]
     (folder / "in").rename(folder / "moved")
-    assert opened("ensemble:moved/outer").score(["q"], ["abc"]).tolist() == [3.0]
+    assert opened("ensemble:moved/outer?trust=yes").score(["q"], ["abc"]).tolist() == [3.0]
 
 
 def test_identity_is_that_of_the_config_and_of_all_members(folder):
@@ -108,7 +108,7 @@ def test_identity_is_that_of_the_config_and_of_all_members(folder):
 
 
 def test_members_are_stored_one_by_one(folder):
-    options = ScoreConfig(reward_model=("ensemble:both",), store="kept")
+    options = ScoreConfig(reward_model=("ensemble:both?trust=yes",), store="kept")
     save_ensemble(folder / "both", (spec("length"), spec("shorter")), Recipe("mean", np.zeros(2), np.ones(2)))
     first = open_models(options)[0].score(PROMPTS, ANSWERS)
     calls = sys.modules["rm_parts"].calls
@@ -122,7 +122,7 @@ def test_members_are_stored_one_by_one(folder):
 @pytest.mark.parametrize("rule", ["rank", "vote"])
 def test_a_rule_within_prompts_gets_them_and_is_asked_about_no_new_text(rule, folder, opened):
     save_ensemble(folder / "both", (spec("length"), spec("scaled")), Recipe(rule, np.zeros(2), np.ones(2)))
-    model = opened("ensemble:both")
+    model = opened("ensemble:both?trust=yes")
     assert not scores_new_texts(model)
     expected = {"rank": [0.0, 1.0, 0.5, 1.0, 0.0, 0.5], "vote": [-1.0, 1.0, 0.0, 1.0, -1.0, 0.0]}
     assert model.score(PROMPTS, ANSWERS).tolist() == expected[rule]
@@ -172,7 +172,7 @@ def test_mistakes_in_the_file_are_one_line(content, said, folder, opened):
         content = whole | content
     (folder / "both/ensemble.json").write_text(content if isinstance(content, str) else json.dumps(content))
     with pytest.raises(InputError) as mistake:
-        opened("ensemble:both")
+        opened("ensemble:both?trust=yes")
     assert said in str(mistake.value)
     assert "\n" not in str(mistake.value)
 
@@ -209,3 +209,19 @@ def test_heads_of_different_shapes_are_not_averaged():
 def test_a_rule_that_is_not_there():
     with pytest.raises(UnknownName, match="did you mean worst"):
         Recipe("worse", np.zeros(1), np.ones(1))
+
+
+def test_a_file_does_not_run_programs_unless_its_user_says_so(folder, opened):
+    """Neither for itself nor, through a folder inside it, for another file."""
+    save_ensemble(folder / "both", [spec("length"), spec("scaled")], Recipe("mean", np.zeros(2), np.ones(2)))
+    with pytest.raises(
+        InputError, match=r"names length=py:rm_parts:length\?version=1, which runs code .* Try: …:both\?trust=yes"
+    ):
+        opened("ensemble:both")
+    (folder / "outer").mkdir()
+    inner = json.loads((folder / "both" / "ensemble.json").read_text())
+    inner |= {"members": ["a=ensemble:../both?trust=yes", "b=ensemble:../both?trust=yes"]}
+    (folder / "outer" / "ensemble.json").write_text(json.dumps(inner))
+    with pytest.raises(InputError, match="runs code or sends texts elsewhere"):
+        opened("ensemble:outer")
+    assert opened("ensemble:outer?trust=yes").score(["q"], ["abc"]).shape == (1,)

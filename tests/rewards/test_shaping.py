@@ -105,13 +105,13 @@ def test_nothing_to_shape_with(change, said):
 def test_a_folder_is_opened_as_it_was_saved(folder, opened):
     shaping = Shaping("par", {"问": np.array([2.0, 4.0]), "q": np.array([1.0])}, "all", 2.0)
     save_shaped(folder / "shaped", "py:rm_shape:length?version=1", shaping)
-    model = opened("v2=shaped:shaped")
+    model = opened("v2=shaped:shaped?trust=yes")
     prompts, answers = ["问", "q", "?"], ["abc", "abc", "abc"]
     np.testing.assert_allclose(model.score(prompts, answers), shaping.shape(prompts, np.full(3, 3.0)))
     other = Shaping("par", {"问": np.array([2.0, 4.0]), "q": np.array([1.5])}, "all", 2.0)
     save_shaped(folder / "other", "py:rm_shape:length?version=1", other)
     assert model.identity is not None
-    assert opened("shaped:other").identity != model.identity
+    assert opened("shaped:other?trust=yes").identity != model.identity
 
 
 @pytest.mark.parametrize("spoil", ["references", "rule", "inner"])
@@ -123,5 +123,5 @@ def test_mistakes_in_the_folder_are_one_line(spoil, folder, opened):
         content = json.loads((folder / "shaped/shaped.json").read_text()) | {spoil: "nothing"}
         (folder / "shaped/shaped.json").write_text(json.dumps(content))
     with pytest.raises(InputError) as mistake:
-        opened("shaped:shaped")
+        opened("shaped:shaped?trust=yes")
     assert "\n" not in str(mistake.value)

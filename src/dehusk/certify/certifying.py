@@ -35,7 +35,7 @@ def certify(
     rng: np.random.Generator,
     *,
     labels: Labels | None = None,
-    nats: float = 1.0,
+    nats: float = 0.5,
     margins: Margins = Margins(),  # noqa: B008 - frozen
 ) -> Judged:
     """Judge a repaired reward against the one before it; the definitions are in `dehusk.certify`.

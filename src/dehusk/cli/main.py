@@ -127,7 +127,7 @@ def _one_line(error: CycloptsError) -> str:
     if kind == "UnknownCommandError" and word:
         return str(UnknownName("verb", word, [verb.name for verb in VERBS]))
     if kind == "UnusedCliTokensError" and word:
-        fix = f"--pairs {word}" if verb in ("audit", "validate", "repair", "score") else f"dehusk {verb} --help"
+        fix = f"--pairs {word}" if verb in ("audit", "validate", "repair", "fit", "score") else f"dehusk {verb} --help"
         return str(InputError(f"{word!r} belongs to no option", fix=fix))
     line = " ".join(str(error).split())
     return f"{line} Try: dehusk {verb} --help" if kind == "MissingArgumentError" else line

@@ -25,6 +25,7 @@ from dehusk.rewards.ensembles import average_heads, standardised
 from dehusk.rewards.projection import project
 
 PLAIN = "plain"
+EDITED = 150  # prompts whose answers are edited for a direction: three times what a projection asks for
 KINDS = ("repair", "objective", "combination", "adjustment")
 MONOTONE = ("par", "lsc", "clip", "minmax", "centre")  # keep the order of a prompt's answers: nothing here could change
 WITHOUT_TARGET = ("select",)  # asks for rules that only a user knows
@@ -138,7 +139,7 @@ def _projected(trial: Trial, strength: float = 1.0) -> Made:
     if not trial.targets:
         raise InputError("project needs a target", where="--target")
     features = [trial.measures[name] for name in trial.targets]
-    found = edited_answers(trial.pairs, trial.measures, features, trial.rng("edits"))
+    found = edited_answers(trial.pairs, trial.measures, features, trial.rng("edits"), most=EDITED)
     before, after = (trial.embedder.embed(found.prompts, texts) for texts in (found.original, found.edited))
     head = project(trial.plain.heads[0], before, after, found.target, strength=strength)
     return Made(by_head(head), effective=_effective(trial.weight))

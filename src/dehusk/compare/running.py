@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 import numpy as np
-import polars as pl
 
 from dehusk.compare.methods import PLAIN, Made, Method
 from dehusk.compare.readings import Held, PoolPoints, readings
@@ -43,7 +42,7 @@ class Bench:
     def split(self, number: int, held_out: float) -> tuple[Ints, Ints]:
         """Fitted and held-out rows; a prompt's pairs stay together."""
         prompts = np.unique(self.data.groups)
-        order = stream(self.seed, f"compare.split {number}").permutation(prompts)
+        order = stream(self.seed, f"compare split {number}").permutation(prompts)
         out: Bools = np.isin(self.data.groups, order[: round(held_out * prompts.size)])
         return np.flatnonzero(~out), np.flatnonzero(out)
 
@@ -51,7 +50,7 @@ class Bench:
         """The fitted part of a split."""
         return Trial(
             pairs=Pairs(self.pairs.frame[rows]),
-            measures=_some(self.measures, rows),
+            measures=self.measures.rows(rows),
             data=self.data.rows(rows),
             targets=self.targets,
             embedder=self.embedder,
@@ -117,10 +116,3 @@ def _outcome(method: Method, trial: Trial, held: Held) -> Outcome:
     seconds = time.perf_counter() - start
     found, slopes = readings(made.rewards, held)
     return Outcome(found, slopes, made.lost, made.added, made.effective, seconds)
-
-
-def _some(measures: Measures, rows: Ints) -> Measures:
-    """Measures of some pairs."""
-    sides = ("chosen", "rejected")
-    frames: dict[str, pl.DataFrame] = {side: measures.frames[side][rows] for side in sides}
-    return Measures(measures.features, frames, {side: measures.held_out[side][rows] for side in sides})

@@ -32,7 +32,7 @@ class Trial:
 
     def rng(self, name: str) -> np.random.Generator:
         """Chance of one named consumer; the same in every method that asks for it."""
-        return stream(self.seed, f"compare.{name}")
+        return stream(self.seed, f"compare {name}")
 
     @cached_property
     def plain(self) -> FittedHeads:

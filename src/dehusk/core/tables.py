@@ -236,6 +236,12 @@ class Measures:
         present = set(self.frames[side].columns) if side in self.frames else set()
         return tuple(feature for feature in self.features if feature.name in present)
 
+    def rows(self, index: Ints) -> Measures:
+        """Of some pairs only: the sides "chosen" and "rejected"."""
+        sides = [side for side in ("chosen", "rejected") if side in self.frames]
+        frames = {side: self.frames[side][index] for side in sides}
+        return Measures(self.features, frames, {side: self.held_out[side][index] for side in sides})
+
     def all_values(self, side: str, name: str) -> Floats:
         """Values of one feature on one side, shape (n,), for descriptions."""
         return self.frames[side][name].cast(pl.Float64).to_numpy()

@@ -115,14 +115,18 @@ class Result:
     right: dict[str, list[Floats]]  # exam -> right or wrong, one array a seed
 
 
-def run(lab: Bench, tests: list[Exam], seeds: int, said: Callable[[str], None] = print) -> dict[str, Result | str]:
-    """Every method on every seed; a method that cannot is told by its reason."""
+def run(
+    lab: Bench, tests: list[Exam], seeds: int, without: tuple[str, ...] = (), said: Callable[[str], None] = print
+) -> dict[str, Result | str]:
+    """Every method but some on every seed; a method that cannot is told by its reason."""
     found: dict[str, Result | str] = {}
     at = [NAMES.index(name) for name in TARGETS]
     for seed in range(seeds):
         fitted, out = lab.split(seed, HELD_OUT)
         trial, held = lab.trial(fitted, seed), lab.data.rows(out)
         for method in methods():
+            if method.name in without:
+                continue
             try:
                 rewards = method.make(trial).rewards
             except (InputError, NotEnoughData) as refusal:
@@ -193,12 +197,13 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--rows", type=int, default=1_000, help="pairs of each preference set")
     parser.add_argument("--store")
+    parser.add_argument("--without", nargs="*", default=(), help="methods to leave out, e.g. augment, which adds texts")
     options = parser.parse_args()
     scoring = Scoring(store=options.store, max_length=LONGEST[options.embedder])
     embedder = open_embedder(options.embedder, scoring, layers=LAYERS[options.embedder], store=Store(options.store))
     lab = bench(options.data, embedder, ("arena_bench_v1_scored", "ultrafeedback_sample"), options.rows)
     tests = list(exams(options.data, embedder))
-    found = run(lab, tests, options.seeds)
+    found = run(lab, tests, options.seeds, tuple(options.without))
     longer = by_length(tests)
     lines = [*table(found, tests), ""]
     cells = [_gap(longer, tests), *(_share(longer, test) for test in tests)]

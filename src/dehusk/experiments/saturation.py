@@ -26,6 +26,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from dehusk.core.errors import NotEnoughData
 from dehusk.core.kinds import repairs
 from dehusk.core.options import Scoring
 from dehusk.core.plans import Plan
@@ -164,15 +165,19 @@ def settings(lab: Lab, seed: int) -> Iterator[tuple[str, int, Trained]]:
     yield "one pair a prompt", 0, lab.run(Pairs(first), held, DEFAULT, seed)
 
 
-def repaired(lab: Lab, seed: int) -> Iterator[tuple[str, int, Trained]]:
-    """The same training on repaired pairs, and on a random half for the size of the data."""
+def repaired(lab: Lab, seed: int) -> Iterator[tuple[str, int, Trained | str]]:
+    """The same training on repaired pairs, or why they cannot be; and on a random half for the size of the data."""
     fitted, held = lab.split(seed)
     pairs = lab.part(fitted)
     some = stream(seed, "half").permutation(len(pairs))[: len(pairs) // 2]
     yield "random half", 1, lab.run(Pairs(pairs.frame[np.sort(some)]), held, DEFAULT, seed)
     for name, options in REPAIRS.items():
-        plan = _plan(lab, pairs, name.split(",")[0], options, seed)
-        yield name, 1, lab.run(apply(plan, pairs), held, DEFAULT, seed)
+        try:
+            plan = _plan(lab, pairs, name.split(",")[0], options, seed)
+        except NotEnoughData as refusal:
+            yield name, 1, str(refusal)
+        else:
+            yield name, 1, lab.run(apply(plan, pairs), held, DEFAULT, seed)
 
 
 REPAIRS: dict[str, dict[str, Any]] = {
@@ -231,12 +236,17 @@ def main() -> None:
     )
     runs: dict[str, list[Trained]] = {}
     colours: dict[str, int] = {}
+    refusals: dict[str, str] = {}
     for seed in range(options.seeds):
         for name, colour, trained in (*settings(lab, seed), *repaired(lab, seed)):
+            if isinstance(trained, str):
+                refusals[name] = trained
+                continue
             runs.setdefault(name, []).append(trained)
             colours[name] = colour
     rows = {name: summary(found) for name, found in runs.items()}
     lines = list(table(rows, options.seeds))
+    lines += [f"\n`{name}` refused: it needs {why}." for name, why in refusals.items()]
     print("\n".join(lines))  # noqa: T201 - a script
     drawn = [Panel(column, [dots[column] for dots in rows.values()], 0.2 if "hard" in column else 0.4, 1.0, 0.5)
              for column in next(iter(rows.values())) if column != "steps"]  # fmt: skip

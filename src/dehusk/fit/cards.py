@@ -107,9 +107,8 @@ def _front(card: Card) -> str:
 def _objective(card: Card, lang: str) -> Iterator[str]:
     """What was minimised: its own words, its paper, its known side effect, and the options that were changed."""
     row = objectives[card.objective]
-    paper = row.options.get("paper")
-    about = meaning("objectives", row.name, row.about, lang)
-    yield f"**{escaped(row.name)}**: {escaped(about, 2000)}" + (f" ({escaped(str(paper))})" if paper else "")
+    about, paper = meaning("objectives", row.name, row.about, lang), str(row.options.get("paper", ""))
+    yield f"**{escaped(row.name)}**: {escaped(about, 2000)}" + ("" if paper in about else f" ({escaped(paper)})")
     told = (inspect.getdoc(row.thing) or "").split("\n\n")
     yield from (escaped(part, 2000) for part in told if part.startswith("Side effect"))
     if card.options:

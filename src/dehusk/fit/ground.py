@@ -44,10 +44,10 @@ class Ground:
             weight: What they count, shape (b,).
         """
         names = ("chosen", "rejected", "chosen_features", "rejected_features")
-        given: dict[str, Any] = {name: getattr(self, name)[rows] for name in names}
+        given: dict[str, Any] = {name: getattr(self, name).index_select(0, rows) for name in names}  # [rows] is slower
         for name in ("foreign_chosen", "foreign_rejected", "margin"):
             whole = getattr(self, name)
-            given[name] = None if whole is None else whole[rows]
+            given[name] = None if whole is None else whole.index_select(0, rows)
         return Batch(weight=weight, row=places, **given)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
@@ -88,9 +88,12 @@ def fit_heads(
         NotEnoughData: no pairs; without `l2`, fewer than five prompts.
         InputError: the objective needs features or foreign points that the data lack.
     """
-    data = data.rows(data.weight > 0)
-    if not len(data):
+    if not data.weight.any():
         raise NotEnoughData("at least 1 pair, got 0")
+    if not data.weight.all():
+        data = data.rows(data.weight > 0)
+    if not _reads_foreign(objective):
+        data = replace(data, foreign_chosen=None, foreign_rejected=None)
     ground = ground_of(data, schedule.device)
     exact = data.margin is None and objective == objectives["bt"].thing()
     losses: Mapping[float, float] = {}
@@ -109,6 +112,12 @@ def fit_heads(
             fits.append(_descended(ground, rows, objective, stretch, l2, schedule, seed, monitor))
     heads, readings, left = zip(*fits, strict=True)
     return FittedHeads(heads, l2, losses, readings, left)
+
+
+def _reads_foreign(objective: Objective) -> bool:
+    """Whether an objective looks at foreign points; one that is in no table may."""
+    row = next((row for row in objectives if row.thing is type(objective)), None)
+    return row is None or "foreign" in row.options.get("needs", ())
 
 
 def fit_head(

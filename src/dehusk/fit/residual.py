@@ -17,7 +17,7 @@ from dehusk.core.run import versions
 from dehusk.core.tables import Floats, Ints, Responses
 from dehusk.features.intents import meant
 from dehusk.features.measuring import declared, measure
-from dehusk.rewards.nesting import identity_of, open_inner, portable, read_config, write_config
+from dehusk.rewards.nesting import identity_of, portable, read_config, write_config
 from dehusk.stats.additive import Curves, fit_curves
 
 FORMAT = 1
@@ -122,7 +122,8 @@ def open_residual(name: str | None, where: str, options: Scoring) -> Residual:
         InputError: no such file, an unknown feature, or a model that cannot be opened.
     """
     parts = ("inner", "features", "knots", "low", "high", "centres", "coefficients")
-    folder, content = read_config(where, FILE, FORMAT, parts)
+    nest = read_config(where, FILE, FORMAT, parts)
+    folder, content = nest.folder, nest.content
     try:
         lists = (tuple(map(_floats, content[part])) for part in ("knots", "centres", "coefficients"))
         knots, centres, coefficients = lists
@@ -130,7 +131,7 @@ def open_residual(name: str | None, where: str, options: Scoring) -> Residual:
         correction = Correction(_named(content["features"]), curves, float(content.get("strength", 1.0)))
     except (TypeError, ValueError) as error:
         raise InputError(f"not a residual model: {error}", where=str(folder / FILE)) from None
-    return Residual(name or folder.resolve().name, open_inner(str(content["inner"]), folder, options), correction)
+    return Residual(name or folder.resolve().name, nest.open(str(content["inner"]), options), correction)
 
 
 def save_residual(folder: str | Path, inner: str, correction: Correction) -> None:

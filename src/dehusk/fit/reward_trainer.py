@@ -159,11 +159,6 @@ class ObjectiveLoss:
         rows, values = (self.accelerator.gather(part) for part in (row, values))
         self.held_out.rewards |= dict(zip(rows.tolist(), map(tuple, values.tolist()), strict=True))
 
-    def _load_from_checkpoint(self, *where: Any, **options: Any) -> None:
-        trl: Any = super()
-        trl._load_from_checkpoint(*where, **options)
-        trained_score(self.model).settle()
-
     def _send_telemetry(self) -> None:
         """Nothing leaves the machine."""
 

@@ -16,7 +16,7 @@ from dehusk.core.kinds import RewardModel, combinations, reward_models, scores_n
 from dehusk.core.options import Scoring
 from dehusk.core.tables import Floats, Ints
 from dehusk.rewards.heads import LinearHead
-from dehusk.rewards.nesting import identity_of, open_inner, portable, read_config, write_config
+from dehusk.rewards.nesting import identity_of, portable, read_config, write_config
 
 FORMAT = 1
 FILE = "ensemble.json"
@@ -112,17 +112,18 @@ def _notes(model: RewardModel) -> Sequence[str]:
 def open_ensemble(name: str | None, where: str, options: Scoring) -> Ensemble:
     """A folder with an ensemble.json that names several reward models, what to standardise them by, and the rule.
 
-    Members may be of any kind, a program or a server too, so look at a file from elsewhere before you open it; paths
-    are relative to the folder. `dehusk adjust --method ensemble` writes one.
+    Members may be of any kind; a program or a server only with `?trust=yes` after the folder. Paths are relative to the
+    folder. `dehusk adjust --method ensemble` writes one.
 
     Raises:
         InputError: no such file, or a member that cannot be opened.
     """
-    folder, content = read_config(where, FILE, FORMAT, ("rule", "members", "centre", "scale"))
+    nest = read_config(where, FILE, FORMAT, ("rule", "members", "centre", "scale"))
+    folder, content = nest.folder, nest.content
     try:
         centre, scale = (np.array(content[part], dtype=np.float64) for part in ("centre", "scale"))
         recipe = Recipe(str(content["rule"]), centre, scale, dict(content.get("options", {})))
-        members = [open_inner(str(spec), folder, options) for spec in content["members"]]
+        members = [nest.open(str(spec), options) for spec in content["members"]]
         return Ensemble(name or folder.resolve().name, members, recipe)
     except (TypeError, ValueError) as error:
         raise InputError(f"not an ensemble: {error}", where=str(folder / FILE)) from None

@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Iterable
+from contextvars import ContextVar
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,24 +15,50 @@ from dehusk.core.errors import InputError
 from dehusk.core.kinds import RewardModel
 from dehusk.core.options import Scoring, at_home
 from dehusk.io.atomic import write_atomic
-from dehusk.rewards.opening import open_models, parse_model
+from dehusk.rewards.opening import open_models, parse_model, split_settings
 
 _ELSEWHERE = ("py", "http", "https", "cmd")  # kinds whose place is no file
+TRUST = "trust=yes"
+_INSIDE: ContextVar[bool | None] = ContextVar("inside", default=None)  # whether the nest being opened is trusted
 
 
-def open_inner(spec: str, folder: Path, options: Scoring) -> RewardModel:
-    """Open a model by its `[NAME=]KIND:WHERE`; a path is looked for beside the file that names it first.
+class Nest:
+    """A folder whose file names reward models.
 
-    Raises:
-        InputError: it cannot be opened, or it contains itself.
-        MissingExtra: the libraries that it needs are not installed.
+    A file that came from elsewhere could name a program to run or a server to send texts to. Such models are opened
+    only if the user says so in the address, `KIND:FOLDER?trust=yes`; what a file says of itself, or of a folder inside
+    it, does not count.
     """
-    given = _moved(spec, lambda path: str(folder / path) if (folder / path).exists() else path)
-    try:
-        [model] = open_models(replace(options, reward_model=(given,)))
-    except RecursionError:
-        raise InputError(f"{spec} contains itself", where=str(folder)) from None
-    return model
+
+    def __init__(self, folder: Path, content: dict[str, Any], *, trusted: bool) -> None:
+        """Keep what was read, and whether its user trusts it."""
+        self.folder, self.content, self.trusted = folder, content, trusted
+
+    def open(self, spec: str, options: Scoring) -> RewardModel:
+        """Open a model by its `[NAME=]KIND:WHERE`; a path is looked for beside the file that names it first.
+
+        Raises:
+            InputError: it cannot be opened, it contains itself, or it runs code or sends texts and is not trusted.
+            MissingExtra: the libraries that it needs are not installed.
+        """
+        if parse_model(spec)[1] in _ELSEWHERE and not self.trusted:
+            what = f"names {spec}, which runs code or sends texts elsewhere"
+            raise InputError(what, where=str(self.folder), fix=f"…:{self.folder}?{TRUST} if you trust it")
+        given = _moved(spec, lambda path: str(self.folder / path) if (self.folder / path).exists() else path)
+        inside = _INSIDE.set(self.trusted)
+        try:
+            [model] = open_models(replace(options, reward_model=(given,)))
+        except RecursionError:
+            raise InputError(f"{spec} contains itself", where=str(self.folder)) from None
+        finally:
+            _INSIDE.reset(inside)
+        return model
+
+
+def trusting(specs: Iterable[str]) -> str:
+    """What must follow the address of a folder that names these models for it to be opened."""
+    outside = any(parse_model(spec)[1] in _ELSEWHERE or spec.endswith(f"?{TRUST}") for spec in specs)
+    return f"?{TRUST}" if outside else ""
 
 
 def portable(spec: str, folder: str | Path) -> str:
@@ -72,13 +99,16 @@ def write_config(folder: str | Path, file: str, content: dict[str, Any]) -> None
     write_atomic(Path(folder) / file, json.dumps(content, ensure_ascii=False, indent=1) + "\n")
 
 
-def read_config(where: str, file: str, version: int, needed: Iterable[str]) -> tuple[Path, dict[str, Any]]:
-    """The folder and what its JSON file holds.
+def read_config(where: str, file: str, version: int, needed: Iterable[str]) -> Nest:
+    """What the JSON file of a folder holds.
 
     Raises:
         InputError: no such file, another format, or a part that is missing.
     """
-    path = Path(at_home(where))
+    place, settings = split_settings(where, ["trust"])
+    inside = _INSIDE.get()
+    trusted = settings.get("trust") == "yes" if inside is None else inside
+    path = Path(at_home(place))
     path = path.parent if path.name == file else path
     try:
         content = json.loads((path / file).read_text("utf-8"))
@@ -90,7 +120,7 @@ def read_config(where: str, file: str, version: int, needed: Iterable[str]) -> t
     missing = [name for name in needed if name not in content]
     if missing:
         raise InputError(f"no {missing[0]!r}", where=str(path / file))
-    return path, content
+    return Nest(path, content, trusted=trusted)
 
 
 def identity_of(kind: str, content: Any, inner: Iterable[RewardModel]) -> str | None:

@@ -15,7 +15,7 @@ from dehusk.core.kinds import RewardModel, adjustments, reward_models, scores_ne
 from dehusk.core.options import Scoring
 from dehusk.core.tables import Floats
 from dehusk.io.atomic import write_table
-from dehusk.rewards.nesting import identity_of, open_inner, portable, read_config, write_config
+from dehusk.rewards.nesting import identity_of, portable, read_config, write_config
 
 FORMAT = 1
 FILE, REFERENCES = "shaped.json", "references.parquet"
@@ -176,7 +176,8 @@ def open_shaped(name: str | None, where: str, options: Scoring) -> Shaped:
     Raises:
         InputError: no such file, or a model that cannot be opened.
     """
-    folder, content = read_config(where, FILE, FORMAT, ("rule", "inner"))
+    nest = read_config(where, FILE, FORMAT, ("rule", "inner"))
+    folder, content = nest.folder, nest.content
     try:
         table = pl.read_parquet(folder / REFERENCES, columns=["prompt", "score"])
         grouped = table.group_by("prompt", maintain_order=True).agg(pl.col("score").cast(pl.Float64))
@@ -185,7 +186,7 @@ def open_shaped(name: str | None, where: str, options: Scoring) -> Shaped:
         shaping = Shaping(str(content["rule"]), references, unseen, float(content.get("scale", 1.0)))
     except (OSError, TypeError, ValueError, pl.exceptions.PolarsError) as error:
         raise InputError(f"not a shaped model: {error}", where=str(folder)) from None
-    return Shaped(name or folder.resolve().name, open_inner(str(content["inner"]), folder, options), shaping)
+    return Shaped(name or folder.resolve().name, nest.open(str(content["inner"]), options), shaping)
 
 
 def save_shaped(folder: str | Path, inner: str, shaping: Shaping) -> None:

@@ -22,6 +22,7 @@ from dehusk.inputs import Inputs, Watch, read, sampled
 from dehusk.probes.data.contrast import estimate
 from dehusk.probes.reward_model.association import FEWEST_PROMPTS, UNIT, regressors
 from dehusk.rewards import score_tables
+from dehusk.rewards.nesting import trusting
 from dehusk.stats.diversity import Diversity, diversity
 from dehusk.stats.effects import clustered_mean
 from dehusk.stats.slopes import slope_changes, standardised_slopes
@@ -204,7 +205,7 @@ def _compared(config: AdjustConfig, given: Given, made: Made, held: _Held) -> Ad
     several = len(given.models) > 1
     return Adjustment(
         method=given.method,
-        spec=f"{made.kind}:{config.out}",
+        spec=f"{made.kind}:{config.out}{'' if made.kind == 'linear' else trusting(given.specs)}",
         before=given.models[-1].name,
         pairs=len(held.after),
         prompts=int(np.unique(held.groups).size),

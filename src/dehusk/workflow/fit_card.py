@@ -15,7 +15,7 @@ from dehusk.fit.cards import Card, model_card
 from dehusk.fit.launching import rate
 from dehusk.fit.monitor import Reading
 
-_HERE = ("store", "device", "dtype", "batch_tokens", "out", "format", "resume")  # of this machine and this run
+_HERE = ("store", "device", "batch_tokens", "out", "format", "resume")  # of this machine and this run
 _PLAIN = ("accuracy", "margin", "loss", "prompt_gain", "length_correlation")
 
 
@@ -28,7 +28,8 @@ class Fit:
     models: tuple[str, ...]  # as KIND:WHERE; the first is the one to use
     pairs: int  # that it was fitted on
     held_out: int  # that only the monitor saw
-    watched: tuple[str, ...]  # features
+    targets: tuple[str, ...]  # features that the objective saw
+    watched: tuple[str, ...]  # features that the monitor saw
     last: tuple[Reading, ...]  # the last reading of each member
     l2: float | None
     seconds: float
@@ -88,14 +89,14 @@ class Fit:
             train=self.train,
             objective=self.objective,
             options=dict(option.split("=", 1) for option in config.option),
-            features=tuple(name for name in config.target if "features" in self._needs),
+            features=self.targets if "features" in self._needs else (),
             inputs=(record,),
             pairs=self.pairs,
             schedule=schedule,
             readings=self.numbers(config.lang),
             tokens=config.max_length,
             notes=(*self.sentences(), *self.notes),
-            record=config.record(),
+            record={name: value for name, value in config.record().items() if name not in _HERE},
         )
         return model_card(card, config.lang)
 

@@ -186,6 +186,7 @@ class _Job:
             pairs=pairs,
             held_out=int(self.held_out.sum()),
             train=self.config.train,
+            targets=self.targets,
             watched=self._watched,
             last=tuple(monitor.readings[-1] for monitor in monitors if monitor.readings),
             l2=l2,

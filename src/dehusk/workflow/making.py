@@ -12,9 +12,9 @@ import numpy as np
 from dehusk.core.errors import InputError, NotEnoughData
 from dehusk.core.kinds import Feature, RewardModel
 from dehusk.core.messages import Text, say
-from dehusk.core.tables import Bools, Floats, Ints, Measures, Pairs, Responses
+from dehusk.core.tables import Bools, Floats, Measures, Pairs, Responses
 from dehusk.fit.residual import Correction, Residual, residualise, save_residual
-from dehusk.probes.reward_model.trials import Treatment, base_texts, treatments, trials
+from dehusk.probes.reward_model.editing import edited_answers
 from dehusk.rewards.ensembles import Ensemble, average_heads, save_ensemble, standardised
 from dehusk.rewards.heads import Linear, load_head, save_head
 from dehusk.rewards.projection import project, shift
@@ -22,7 +22,6 @@ from dehusk.rewards.shaping import SHAPINGS, Shaped, Shaping, Unseen, save_shape
 
 SATURATED = 0.5  # share of differences between references beyond _FAR from which PAR tells little but who won
 _FAR = 4.0  # log odds at which σ is 0.98
-_DOSES = 4
 
 
 @dataclass(frozen=True)
@@ -71,16 +70,18 @@ def make_projected(given: Given, *, strength: float = 1.0, spare_label: bool = F
         answers: Most prompts a language whose answers are edited.
     """
     head, embedder = _linear(given.model).head, _linear(given.model).embedder
-    prompts, original, edited, of = _edited(given, answers)
-    before, after = (embedder.embed(prompts, texts) for texts in (original, edited))
+    rows = np.flatnonzero(given.usable)
+    pairs = Pairs(given.pairs.frame[rows])
+    found = edited_answers(pairs, given.measures.rows(rows), given.targets, given.rng, most=answers)
+    before, after = (embedder.embed(found.prompts, texts) for texts in (found.original, found.edited))
     spared = None
     if spare_label:
         points = embedder.embed(*given.answers())
         spared = shift(head, points[len(points) // 2 :], points[: len(points) // 2])
-    new = project(head, before, after, of, strength=strength, spared=spared)
+    new = project(head, before, after, found.target, strength=strength, spared=spared)
     place = load_head(_where(given.specs[0]))[1]
     model = replace(_linear(given.model), head=new, identity="")
-    note = say("adjust.edited", texts=len(prompts), targets=len(np.unique(of)))
+    note = say("adjust.edited", texts=len(found.prompts), targets=len(np.unique(found.target)))
     return Made(model.score, "linear", lambda out: save_head(out, new, place), (note,))
 
 
@@ -227,41 +228,3 @@ def _where(spec: str) -> str:
 def _columns(measures: Measures, side: str, features: tuple[Feature, ...]) -> Floats:
     """Features of one side, shape (n, k)."""
     return np.stack([measures.all_values(side, feature.name) for feature in features], axis=1)
-
-
-def _edited(given: Given, most: int) -> tuple[list[str], list[str], list[str], Ints]:
-    """Answers without and with (more of) a target: prompts, answers, edited answers, and which target each edits.
-
-    Raises:
-        InputError: a target that no edit changes.
-        NotEnoughData: too few prompts of one language.
-    """
-    rows = np.flatnonzero(given.usable)
-    pairs = Pairs(given.pairs.frame[rows])
-    frames = {side: given.measures.frames[side][rows] for side in ("chosen", "rejected")}
-    measures = Measures(given.measures.features, frames, {side: np.ones(len(rows), dtype=bool) for side in frames})
-    base = base_texts(pairs, measures, most, given.rng)
-    every = treatments(measures, _DOSES)
-    prompts, original, edited, of = [], [], [], []
-    for number, target in enumerate(given.targets):
-        tried = _changing(target, every)
-        if not tried:
-            known = ", ".join(sorted({t.feature.name for t in every if t.feature is not None and not t.is_phrase}))
-            what = f"no edit changes {target.name}"
-            raise InputError(what, where="--target", expected=f"a phrase, a length, or one of {known}")
-        for treatment, index, text in trials(base, tried).select("treatment", "base", "text").iter_rows():
-            own = base["text"][index]
-            prompts.append(base["prompt"][index])
-            original.append(own if tried[treatment].sign > 0 else text)
-            edited.append(text if tried[treatment].sign > 0 else own)
-            of.append(number)
-    if not of:
-        raise NotEnoughData("answers that the edits apply to")
-    return prompts, original, edited, np.array(of)
-
-
-def _changing(target: Feature, every: list[Treatment]) -> list[Treatment]:
-    """Edits that change a target; of a length, neutral text."""
-    if target.family == "length":
-        return [replace(one, yardstick=False, doses=(_DOSES,)) for one in every if one.yardstick]
-    return [one for one in every if one.feature is not None and one.feature.name == target.name]

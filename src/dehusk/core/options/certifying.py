@@ -45,8 +45,8 @@ class CertifyConfig(Loading, Config):
     """Loss of accuracy on labelled pairs that does not matter."""
     detectable: float = 0.3
     """Growth that must not have gone unseen on any feature for success."""
-    nats: float = 1.0
-    """How far weights exp(score/β) go that choose beside best-of-n, in nats; 0 for none."""
+    nats: float = 0.5
+    """How far weights exp(score/β) go that choose beside best-of-n, in nats; 16 answers reach about 1; 0 for none."""
     level: float = 0.95
     """Coverage of the intervals, all at once."""
     map: tuple[str, ...] = ()

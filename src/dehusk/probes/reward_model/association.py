@@ -57,9 +57,8 @@ def association(pairs: Pairs, measures: Measures, scores: Scores, *, q: float = 
     scored = _scored(pairs, scores)
     features = list(measures.on("chosen"))
     x = regressors(measures, features, scored.rows)
-    tested = ~np.isnan(x).all(axis=0)
-    features = [feature for feature, enough in zip(features, tested, strict=True) if enough]
-    x = x[:, tested]
+    tested = np.flatnonzero((~np.isnan(x)).any(axis=0))
+    features, x = [features[k] for k in tested], x[:, tested]
     if not features:
         raise NotEnoughData(f"a feature that differs in at least {FEWEST_DIFFERING} scored pairs")
     paid = standardised_slopes(x, scored.margins, scored.prompts)

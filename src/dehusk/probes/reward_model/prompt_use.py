@@ -143,7 +143,7 @@ def _finding(model: str, use: _Use, weighed: Relevance) -> Finding:
             "prompt_free_gap": _mean(free, rows, "reward"),
             "prompt_related_gap": _mean(related, rows, "reward"),
             "effective_prompts": float(np.median(weighed.effective)),
-            "evenly_weighted": float(weighed.even.mean()),
+            "share_evenly_weighted": float(weighed.even.mean()),
             "curves": (_curve(use),),
         },
     )
