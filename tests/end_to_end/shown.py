@@ -52,7 +52,7 @@ class Page(HTMLParser):
 def ours() -> set[tuple[str, str]]:
     """Elements and attributes that the templates have, so that none else can have come from data."""
     names: set[tuple[str, str]] = set()
-    for name in ("page.html.j2", "macros.html.j2"):
+    for name in ("shell.html.j2", "page.html.j2", "macros.html.j2"):
         source = resources.files("dehusk.report").joinpath("page", name).read_text("utf-8")
         for tag in re.findall(r"<[a-z][^<>]*>", re.sub(r"\{[%{#].*?[%}#]\}", "", source, flags=re.DOTALL)):
             element = re.match(r"<([a-z0-9]+)", tag)

@@ -87,7 +87,7 @@ def folder(tmp_path, monkeypatch):
         ("convert prefs.jsonl", "Try: dehusk convert --help"),
         ("convert prefs.jsonl x.jsonl --to openrlfh", "unknown layout 'openrlfh'; did you mean openrlhf"),
         ("list", "Try: dehusk list --help"),
-        ("check prefs.jsonl", "unknown verb 'check'; one of audit, convert, demo, list"),
+        ("check prefs.jsonl", "unknown verb 'check'; one of adjust, audit, certify, compare"),
     ],
 )  # fmt: skip
 def test_a_mistake_is_one_line(dehusk, folder, line, said):

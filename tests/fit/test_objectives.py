@@ -429,3 +429,17 @@ def test_a_network_beside_learns_as_it_does_under_adam():
         adam.step()
     assert torch.allclose(ask(side, x), twin(x), atol=1e-5)
     assert not ask(side, x).requires_grad
+
+
+def test_mixing_rewards_is_mixing_points_for_a_linear_head():
+    """What is saved for a linear head changes nothing: the mixtures are those of the points."""
+    batch, _ = planted(0)
+    objective = made("interpolated_prompts")
+    head = fitted(objective, batch)
+    for share, difference in zip(objective.shares, objective._mixed(head, batch), strict=True):
+        chosen, rejected = (
+            share * own + (1 - share) * other
+            for own, other in ((batch.chosen, batch.foreign_chosen), (batch.rejected, batch.foreign_rejected))
+        )
+        whole = objective.reward(head, chosen) - objective.reward(head, rejected)
+        torch.testing.assert_close(difference, whole, rtol=1e-4, atol=1e-5)

@@ -26,6 +26,7 @@ from dehusk.core.options import Scoring
 from dehusk.core.options.training import Training
 from dehusk.core.tables import Pairs
 from dehusk.features.measuring import declared, measure
+from dehusk.fit.classifier_folder import close_at_end_of_text
 from dehusk.fit.launching import datasets
 from dehusk.fit.objectives import Batch
 from dehusk.fit.reward_trainer import Beside, HeldOut, collate, make_trainer, score_layer, text_loss, together
@@ -385,6 +386,7 @@ def test_foreign_prompts_and_the_likelihood_of_answers_come_where_they_are_asked
     seen = Recording()
     fit(base, tmp_path / "model", seen, learning_rate=1e-12)
     tokenizer, model = byte_tokenizer(), language_model(base)
+    assert close_at_end_of_text(tokenizer)
     used = PAIRS.frame.filter(pl.Series(~HELD_OUT))
     rendering = Rendering(tokenizer)
     for place, row in enumerate(seen.batches[0].row.tolist()):
@@ -477,6 +479,28 @@ def test_batches_of_several_devices_have_the_loss_and_the_gradient_of_one(base):
     assert torch.allclose(sum(heads) / 2, whole[2], atol=1e-6)
     alone = np.mean([run(rows)[0] for rows in parts])
     assert not math.isclose(alone, whole[0], rel_tol=1e-2)  # which is what a mean over devices would have been
+
+
+def test_openrlhf_reads_the_reward_where_trl_does(base, tmp_path):
+    """OpenRLHF strips line feeds, makes sure of the closing token, and reads at the last token of a left-padded row."""
+    trained = fit(base, tmp_path / "model")
+    assert any("same token" in note.render() for note in trained.notes)
+    tokenizer, model = AutoTokenizer.from_pretrained(tmp_path / "model"), weights(tmp_path / "model")
+    talk = [{"role": "user", "content": "q\n"}, {"role": "assistant", "content": "yes ab\n"}]
+    text = tokenizer.apply_chat_template(talk, tokenize=False)
+    plain, before = (each.apply_chat_template(talk, tokenize=False) for each in (tokenizer, byte_tokenizer()))
+    assert plain == before.rstrip("\n") != before
+    asking = [each.apply_chat_template(talk[:1], tokenize=False, add_generation_prompt=True) for each in (
+        tokenizer, byte_tokenizer(),
+    )]  # fmt: skip
+    assert asking[0] == asking[1]
+    theirs = text.rstrip("\n")
+    assert theirs.endswith(tokenizer.eos_token)
+    ids = torch.tensor([tokenizer(theirs, add_special_tokens=False)["input_ids"]])
+    with torch.inference_mode():
+        last = model.score(model.model(ids).last_hidden_state[:, -1]).item()
+        ours = model(**tokenizer(text, add_special_tokens=False, return_tensors="pt")).logits.item()
+    assert last == pytest.approx(ours, abs=1e-5)
 
 
 def test_the_pad_token_is_one_that_no_text_ends_in(base, tmp_path):

@@ -206,7 +206,7 @@ def test_no_overlap_is_refused_by_name():
     chosen = measures.frames["chosen"].with_columns(marks=measures.frames["rejected"]["marks"] + 1)
     one_sided = type(measures)(measures.features, {**measures.frames, "chosen": chosen}, measures.held_out)
     for form in ("entropy", "propensity"):
-        with pytest.raises(NotEnoughData, match="rejected answer has more marks, got 0"):
+        with pytest.raises(NotEnoughData, match="rejected answer has more of the target, marks, got 0"):
             run(("reweight", TARGETS, {"form": form}), pairs, one_sided)
     assert run(("match", TARGETS, {}), pairs, one_sided).lost == 300
 
@@ -227,7 +227,7 @@ def test_a_target_in_which_nothing_differs_is_refused():
     same = type(measures)(measures.features, {"chosen": measures.frames["chosen"]} | {
         "rejected": measures.frames["chosen"]}, measures.held_out)  # fmt: skip
     for name in ("match", "reweight", "aflite", "cartography"):
-        with pytest.raises(NotEnoughData, match="differ in size, got 0"):
+        with pytest.raises(NotEnoughData, match="differ in the target, size, got 0"):
             run((name, TARGETS, {}), pairs, same)
 
 

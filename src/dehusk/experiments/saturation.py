@@ -181,7 +181,8 @@ def repaired(lab: Lab, seed: int) -> Iterator[tuple[str, int, Trained | str]]:
 
 
 REPAIRS: dict[str, dict[str, Any]] = {
-    "rank": {"keep": 0.5},
+    "rank, half": {"keep": 0.5},
+    "rank, a tenth": {"keep": 0.1},
     "match": {},
     "reweight": {},
     "aflite": {},

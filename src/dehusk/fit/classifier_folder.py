@@ -18,6 +18,9 @@ from dehusk.rewards.rendering import Rendering
 if TYPE_CHECKING:
     from torch import nn
 
+_TALK = ({"role": "user", "content": "a"}, {"role": "assistant", "content": "b"})
+_WHOLE = ("{% set whole %}", "{% endset %}{{ whole if add_generation_prompt else whole.rstrip('\\n') }}")
+
 
 def open_base(where: str) -> Checkpoint:
     """The model to start from.
@@ -49,6 +52,23 @@ def load_classifier(checkpoint: Checkpoint, dtype: Any) -> Any:
             fix="--train heads",
         )
     return model
+
+
+def close_at_end_of_text(tokenizer: Any) -> bool:
+    """Let a chat template end in the end-of-text token where only line feeds stand behind it; whether it had to.
+
+    `<|im_end|>` and a line feed is how many templates close. TRL reads the reward at the line feed, OpenRLHF strips it
+    and reads at the token before: a model trained on one of the two says nothing at the other. Without it all read at
+    the same token.
+    """
+    template = tokenizer.chat_template
+    if not isinstance(template, str) or not tokenizer.eos_token:
+        return False
+    closed = str(tokenizer.apply_chat_template(_TALK, tokenize=False))
+    if not (closed.endswith("\n") and closed.rstrip("\n").endswith(tokenizer.eos_token)):
+        return False
+    tokenizer.chat_template = f"{_WHOLE[0]}{template}{_WHOLE[1]}"
+    return True
 
 
 def pad_apart(tokenizer: Any, rendering: Rendering) -> None:

@@ -23,7 +23,14 @@ from dehusk.core.messages import Text, say
 from dehusk.core.options.training import Training
 from dehusk.core.run import stream
 from dehusk.core.tables import Bools, Floats, Ints, Measures, Pairs
-from dehusk.fit.classifier_folder import linear_layer, load_classifier, open_base, pad_apart, save_classifier
+from dehusk.fit.classifier_folder import (
+    close_at_end_of_text,
+    linear_layer,
+    load_classifier,
+    open_base,
+    pad_apart,
+    save_classifier,
+)
 from dehusk.fit.launching import (
     Monitor,
     Watch,
@@ -150,12 +157,15 @@ def _tokens(
     pairs: Pairs, how: Training, base: Checkpoint, tokenizer: Any, held_out: Bools, *, answers: bool
 ) -> tuple[TokenPairs, Lengths, tuple[Text, ...]]:
     """The pairs as tokens, what was too long, and what the user should know."""
+    closed = close_at_end_of_text(tokenizer)
     rendering = rendering_for(tokenizer, base.config, None, how.max_length)
     pad_apart(tokenizer, rendering)
     others = foreign_rows(pairs.frame["prompt"].to_list(), pairs.groups, stream(how.seed, "fit.foreign"))
     foreign = pairs.frame["prompt"].gather(others).to_list()
     tokens, lengths = token_pairs(pairs, rendering, how.overlong, stay=held_out, answers=answers, foreign=foreign)
     said = [rendering.remark(), *lengths.notes()]
+    if closed:
+        said.append(say("training.closed", token=tokenizer.eos_token))
     if any(name.endswith("score.weight") for name in base.tensors):
         said.append(say("training.new_head"))
     if tokenizer.pad_token_id == tokenizer.eos_token_id:

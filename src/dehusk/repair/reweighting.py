@@ -70,7 +70,7 @@ def reweight(
     share = plan.effective / before
     if share < least:
         raise NotEnoughData(f"an effective sample of at least {least:.0%} of the pairs, got {share:.0%}, "
-                            f"for {', '.join(targets)}")  # fmt: skip
+                            f"{', '.join(targets)}")  # fmt: skip
     notes = (say("repair.reweight.thin", share=share),) if share < ENOUGH else ()
     return Plan("reweight", weight, tuple(shown), notes=notes)
 
@@ -86,8 +86,9 @@ def _overlapping(x: Floats, base: Floats, targets: tuple[str, ...]) -> None:
     for name, column in zip(targets, x.T, strict=True):
         more, less = float(base[column > 0].sum()), float(base[column < 0].sum())
         if min(more, less) == 0:
-            side = "rejected" if less == 0 else "chosen"
-            raise NotEnoughData(f"pairs whose {side} answer has more {name}, got 0")
+            lacking = ("pairs whose rejected answer has more of the target" if less == 0
+                       else "pairs whose chosen answer has more of the target")  # fmt: skip
+            raise NotEnoughData(f"{lacking}, {name}, got 0")
 
 
 def _entropy(x: Floats, base: Floats, targets: tuple[str, ...], cap: float) -> Floats:
@@ -95,7 +96,7 @@ def _entropy(x: Floats, base: Floats, targets: tuple[str, ...], cap: float) -> F
         return balanced_weights(odd_terms(x), base, cap=cap)
     except NotEnoughData as refusal:
         worst = targets[int(np.abs(base @ np.sign(x)).argmax())]
-        raise NotEnoughData(f"{refusal.needs} (most one-sided: {worst})") from None
+        raise NotEnoughData(f"{refusal.needs}, most one-sided, {worst}") from None
 
 
 def _propensity(x: Floats, base: Floats, groups: Ints, clip: float, rng: np.random.Generator) -> Floats:

@@ -29,7 +29,7 @@ def differences(measures: Measures, names: Sequence[str]) -> Floats:
     found: Floats = np.stack([np.nan_to_num(difference(measures, name)) for name in names], axis=1)
     for name, column in zip(names, found.T, strict=True):
         if not column.any():
-            raise NotEnoughData(f"pairs that differ in {name}, got 0")
+            raise NotEnoughData(f"pairs that differ in the target, {name}, got 0")
     return found
 
 

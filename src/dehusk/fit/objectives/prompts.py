@@ -65,19 +65,27 @@ class InterpolatedPrompts(Dense):
         """
         import torch
 
-        foreign = _foreign(batch)
-        found = []
-        for share in self.shares:
-            chosen, rejected = (
-                share * own + (1 - share) * other
-                for own, other in zip((batch.chosen, batch.rejected), foreign, strict=True)
-            )
-            difference = self.reward(head, chosen) - self.reward(head, rejected)
-            found.append(interpolated(difference, difference.new_full((), share), weight=batch.weight))
+        found = [
+            interpolated(difference, difference.new_full((), share), weight=batch.weight)
+            for share, difference in zip(self.shares, self._mixed(head, batch), strict=True)
+        ]
         return {
             "likelihood": self.likelihood(head, batch),
             "mixtures": self.strength * torch.stack(found).mean(),
         }
+
+    def _mixed(self, head: nn.ModuleDict, batch: Batch) -> list[Tensor]:
+        """Reward differences of the mixtures, (b,) for each share; a linear head's are mixtures of two differences."""
+        if not self.hidden:
+            own = self.reward(head, batch.chosen) - self.reward(head, batch.rejected)
+            other = _foreign_difference(self, head, batch)
+            return [share * own + (1 - share) * other for share in self.shares]
+        sides = tuple(zip((batch.chosen, batch.rejected), _foreign(batch), strict=True))
+        found = []
+        for share in self.shares:
+            chosen, rejected = (share * own + (1 - share) * other for own, other in sides)
+            found.append(self.reward(head, chosen) - self.reward(head, rejected))
+        return found
 
 
 @objectives.add("prompt_sampling", paper="arXiv 2504.06020", needs=("foreign",))
