@@ -29,7 +29,10 @@ class Known:
 
 def answers(rng, n):
     good, filler, loud = rng.integers(0, 5, n), rng.integers(0, 12, n), rng.integers(0, 2, n)
-    texts = [f"{'good ' * g}{'poor ' * (4 - g)}{'filler ' * f}end{'!' * e}" for g, f, e in zip(good, filler, loud, strict=True)]
+    texts = [
+        f"{'good ' * g}{'poor ' * (4 - g)}{'filler ' * f}end{'!' * e}"
+        for g, f, e in zip(good, filler, loud, strict=True)
+    ]
     return texts, good, filler
 
 

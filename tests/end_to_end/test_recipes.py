@@ -24,15 +24,9 @@ RECIPES = [
 def embedder(tmp_path_factory):
     """A language model of two small layers, in the place of the packaged ones."""
     sys.path.insert(0, str(ROOT / "tests" / "rewards" / "models"))
-    import torch  # noqa: PLC0415
-    from tiny_models import byte_tokenizer, tiny_config  # noqa: PLC0415
-    from transformers import LlamaForCausalLM  # noqa: PLC0415
+    from tiny_models import write_language_model  # noqa: PLC0415
 
-    folder, tokenizer = tmp_path_factory.mktemp("tiny"), byte_tokenizer()
-    torch.manual_seed(0)
-    LlamaForCausalLM(tiny_config(tokenizer)).save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
-    return str(folder)
+    return str(write_language_model(tmp_path_factory.mktemp("tiny")))
 
 
 @pytest.fixture(scope="module")

@@ -9,14 +9,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from transformers import AutoModelForSequenceClassification, AutoTokenizer, LlamaForCausalLM
+from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from dehusk.core.options import ScoreConfig
 from dehusk.rewards import open_models
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "rewards" / "models"))
 
-from tiny_models import byte_tokenizer, tiny_config
+from tiny_models import write_language_model
 
 PAIRS = [
     {"prompt": f"question {i % 20}?", "chosen": f"yes {'good ' * (i % 4)}{i}", "rejected": f"no {'bad ' * (i % 3)}{i}"}
@@ -26,11 +26,7 @@ PAIRS = [
 
 @pytest.fixture(scope="module")
 def base(tmp_path_factory):
-    folder, tokenizer = tmp_path_factory.mktemp("base"), byte_tokenizer()
-    torch.manual_seed(0)
-    LlamaForCausalLM(tiny_config(tokenizer)).save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
-    return folder
+    return write_language_model(tmp_path_factory.mktemp("base"))
 
 
 @pytest.fixture(autouse=True)

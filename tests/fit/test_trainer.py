@@ -38,7 +38,7 @@ from dehusk.rewards.transformer import open_transformer
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "rewards" / "models"))
 
-from tiny_models import CHATML, byte_tokenizer, tiny_config
+from tiny_models import CHATML, byte_tokenizer, write_language_model
 
 BT = objectives["bt"].thing()
 
@@ -46,11 +46,7 @@ BT = objectives["bt"].thing()
 @pytest.fixture(scope="module")
 def base(tmp_path_factory):
     """A tiny language model."""
-    folder, tokenizer = tmp_path_factory.mktemp("base"), byte_tokenizer()
-    torch.manual_seed(0)
-    LlamaForCausalLM(tiny_config(tokenizer)).save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
-    return folder
+    return write_language_model(tmp_path_factory.mktemp("base"))
 
 
 def make_pairs(count=40, seed=0, longest=6):

@@ -143,7 +143,7 @@ BASE = "repair --pairs prefs.jsonl --dry-run "
         (BASE + "--method match --target bullets --option caliper", "'caliper'; expected NAME=VALUE"),
         (BASE + "--method match --target bullets --option rng=3", "unknown option 'rng'"),
         (BASE + "--method flip --target characters,bullets", "flip takes one target, got 2"),
-        (BASE + "--method reweight --target praise_opener", "not enough data: it needs pairs that differ in the target, praise"),
+        (BASE + "--method reweight --target praise_opener", "it needs pairs that differ in the target, praise"),
         (BASE + "--method match --target bullets --reward-model demo=py:dehusk.demo.reward:score", "leave it out"),
         (BASE + "--method match --target bullets --embedder minilm", "--embedder: match does not ask for one"),
         (BASE + "--method select --option rule=bullets", "rule 'bullets'; expected [PLACE:]NAME<=NUMBER"),

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from tokenizers.processors import TemplateProcessing
-from transformers import LlamaConfig, PreTrainedTokenizerFast
+from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 CHATML = (
     "{% for m in messages %}{{ '<|im_start|>' + m.role + '\n' + m.content + '<|im_end|>\n' }}{% endfor %}"
@@ -48,6 +49,15 @@ def tiny_config(tokenizer: PreTrainedTokenizerFast, **more: object) -> LlamaConf
         initializer_range=0.3,  # large, so that texts differ by more than rounding
         **more,
     )
+
+
+def write_language_model(folder: Path) -> Path:
+    """A language model of two layers with random weights, always the same."""
+    tokenizer = byte_tokenizer()
+    torch.manual_seed(0)
+    LlamaForCausalLM(tiny_config(tokenizer)).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
 
 
 def edit_json(path: Path, **changes: object) -> None:
