@@ -11,6 +11,7 @@ import numpy as np
 
 from dehusk.core.tables import Floats, Ints
 from dehusk.fit.training_set import TrainingSet
+from dehusk.probes.data.contrast import bounded
 from dehusk.stats.selection import best_of_weights
 from dehusk.stats.slopes import standardised_slopes
 
@@ -106,9 +107,13 @@ def readings(rewards: Rewards, held: Held) -> tuple[dict[str, float], Floats]:
 
 
 def coefficients(margin: Floats, data: TrainingSet) -> Floats:
-    """What every feature is worth to the margin, the label held, shape (k,)."""
-    x = data.chosen_features - data.rejected_features
-    return np.asarray(standardised_slopes(x, margin, data.groups).value)
+    """What every feature is worth to the margin, the label held, shape (k,).
+
+    Differences and margins are bounded: heads on mean-pooled states of a language model put a one-word answer so far
+    from all others that a single pair would decide the slope.
+    """
+    x = np.stack([bounded(column) for column in (data.chosen_features - data.rejected_features).T], axis=1)
+    return np.asarray(standardised_slopes(x, bounded(margin), data.groups).value)
 
 
 def _picked(rewards: Rewards, pool: PoolPoints, names: Sequence[str], targets: Sequence[str]) -> dict[str, float]:
