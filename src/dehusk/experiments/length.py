@@ -7,7 +7,7 @@ head on mean-pooled middle states of a 135M model is right in .72–.73 of arena
 
 Expected: the plain head pays for length (coefficient clear of 0, Easy above Hard on RM-Bench); at least one method
 brings Easy − Hard nearer to 0 without losing accuracy. The table says what came out, whatever it is:
-`benchmarks/results/length.md`.
+`docs/experiments.md`.
 
     python -m dehusk.experiments.length DATA [--embedder smollm2|minilm] [--out FOLDER] [--seeds 5] [--store FILE]
 

@@ -4,7 +4,7 @@ Claim (own): what is left when pairs are chosen so that the surface says nothing
 distributions than as many random ones, and pays less for the targets.
 
 Expected: coefficients of the targets nearer to 0 than those of a random half on every seed; accuracy elsewhere not
-lower. What came out is in `benchmarks/results/ranking.md`.
+lower. What came out is in `docs/experiments.md`.
 
     python -m dehusk.experiments.ranking DATA [--embedder smollm2|minilm] [--out FOLDER] [--seeds 10] [--store FILE]
 

@@ -6,7 +6,7 @@ steps, whatever the learning rate, the batch size or de-duplication; accuracy on
 pairs by their semantic kernel, matching them on style, or adding counterfactual pairs changes it.
 
 Expected: training accuracy ≥ .95 for every setting that moves at all; accuracy out of distribution differs by less than
-.03 between settings; at least one repair raises it. What came out is in `docs/experiments/saturation.md`.
+.03 between settings; at least one repair raises it. What came out is in `docs/experiments.md`.
 
     python -m dehusk.experiments.saturation DATA [--out FOLDER] [--seeds 5] [--store FILE]
 
