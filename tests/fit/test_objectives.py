@@ -443,3 +443,25 @@ def test_mixing_rewards_is_mixing_points_for_a_linear_head():
         )
         whole = objective.reward(head, chosen) - objective.reward(head, rejected)
         torch.testing.assert_close(difference, whole, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("form", ["partial", "plain", "pairs"])
+def test_a_drifting_constant_leaves_the_penalty_as_it_is(form):
+    """While a whole model learns, all rewards may rise from step to step; remembered ones must stay of use."""
+    batch, _ = planted(0)
+    objective = made("correlation", form=form)
+
+    def penalties(drift):
+        torch.manual_seed(0)
+        head = objective.build(batch.chosen.shape[1], batch.chosen_features.shape[1], len(batch.row))
+        along = head["reward"][0].weight.detach()[0]
+        found = []
+        for step in range(12):
+            some = some_of(batch, slice(16 * step, 16 * step + 16))
+            moved = step * drift * along / along.square().sum()
+            some = dataclasses.replace(some, chosen=some.chosen + moved, rejected=some.rejected + moved)
+            objective.before(head, some, 1.0)
+            found.append(float(objective.penalty(head, some).detach()))
+        return found
+
+    np.testing.assert_allclose(penalties(5.0), penalties(0.0), rtol=1e-2, atol=1e-3)

@@ -68,10 +68,22 @@ class Penalised(Dense):
         rows = filled_up(head["queue"], self._shown(head, batch).packed())
         return Seen.unpack(rows, batch.chosen_features.shape[1])
 
+    @property
+    def drifts(self) -> bool:
+        """Whether what is shown is a reward, whose constant no loss holds: it wanders while a whole model learns."""
+        return True
+
     def _shown(self, head: nn.ModuleDict, batch: Batch) -> Seen:
+        """What the batch shows; rewards less their mean, so that remembered ones can stand beside today's."""
+        import torch
+
+        chosen, rejected = self.represent(head, batch.chosen), self.represent(head, batch.rejected)
+        if self.drifts:
+            middle = torch.cat([chosen, rejected]).mean(dim=0)
+            chosen, rejected = chosen - middle, rejected - middle
         return Seen(
-            self.represent(head, batch.chosen),
-            self.represent(head, batch.rejected),
+            chosen,
+            rejected,
             batch.weight,
             batch.chosen_features,
             batch.rejected_features,
@@ -85,6 +97,10 @@ class Levelled(Penalised):
 
     level: Literal["reward", "hidden", "points"] = "reward"
     """What must not tell of features: rewards, the hidden layer, or the states of a model that is trained."""
+
+    @property
+    def drifts(self) -> bool:  # noqa: D102
+        return self.level == "reward"
 
     def width(self, dimensions: int, features: int) -> int:
         """As wide as the level."""
