@@ -11,7 +11,7 @@ import numpy as np
 
 from dehusk.core.errors import InputError
 from dehusk.core.messages import Text
-from dehusk.core.options import Scoring
+from dehusk.core.options import Loading
 from dehusk.core.tables import Floats, Ints
 from dehusk.rewards.checkpoints import load, load_tokenizer, open_checkpoint
 from dehusk.rewards.network import Network
@@ -66,7 +66,7 @@ class Embedder:
 
 def open_embedder(
     where: str,
-    options: Scoring,
+    options: Loading,
     *,
     layers: Sequence[int] = (-1,),
     pooling: Pooling = "mean",

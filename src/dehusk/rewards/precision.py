@@ -11,7 +11,7 @@ import numpy as np
 
 from dehusk.core.errors import InputError
 from dehusk.core.messages import Text, say
-from dehusk.core.options import Scoring
+from dehusk.core.options import Loading
 from dehusk.core.tables import Floats
 from dehusk.rewards import attention
 
@@ -34,7 +34,7 @@ SAMPLES = (
 def settle(
     load: Callable[[Any], Any],
     values: Callable[[Any], Floats],
-    options: Scoring,
+    options: Loading,
     parameters: int,
     *,
     causal: bool = True,

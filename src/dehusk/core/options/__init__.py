@@ -7,7 +7,7 @@ from dehusk.core.options.comparing import CompareConfig
 from dehusk.core.options.fitting import FitConfig
 from dehusk.core.options.places import at_home, parse_map, parse_source
 from dehusk.core.options.repairing import RepairConfig
-from dehusk.core.options.scoring import ScoreConfig, Scoring
+from dehusk.core.options.scoring import Loading, ScoreConfig, Scoring
 from dehusk.core.options.tools import ConvertConfig, DemoConfig, ListConfig, ModelsConfig
 
 __all__ = [
@@ -19,6 +19,7 @@ __all__ = [
     "DemoConfig",
     "FitConfig",
     "ListConfig",
+    "Loading",
     "ModelsConfig",
     "RepairConfig",
     "ScoreConfig",

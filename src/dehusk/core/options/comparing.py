@@ -7,11 +7,11 @@ from typing import Literal
 
 from dehusk.core.config import Config, Lang
 from dehusk.core.errors import InputError
-from dehusk.core.options.scoring import Scoring
+from dehusk.core.options.scoring import Loading
 
 
 @dataclass(frozen=True, kw_only=True)
-class CompareConfig(Scoring, Config):
+class CompareConfig(Loading, Config):
     """Every way to repair, side by side on your own pairs: what each costs, what it removes, and what it moves."""
 
     pairs: str | None = None

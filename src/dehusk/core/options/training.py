@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 from dehusk.core.errors import InputError
-from dehusk.core.options.scoring import Scoring
+from dehusk.core.options.scoring import Loading
 
 
 @dataclass(frozen=True, kw_only=True)
-class Training(Scoring):
+class Training(Loading):
     """How a reward model is trained."""
 
     embedder: str = "smollm2"

@@ -99,7 +99,8 @@ class Levelled(Penalised):
     """What must not tell of features: rewards, the hidden layer, or the states of a model that is trained."""
 
     @property
-    def drifts(self) -> bool:  # noqa: D102
+    def drifts(self) -> bool:
+        """Whether the penalty is on rewards."""
         return self.level == "reward"
 
     def width(self, dimensions: int, features: int) -> int:
