@@ -58,9 +58,11 @@ def test_everything_at_once(compare, folder):
     told = {row["method"]: row for row in found["rows"]}
     assert set(told["plain"]["readings"]) == {
         *("accuracy", "accuracy:same", "coefficient:characters", "prompt_gain"),
-        *("gold:1", "gold:2", "gold:4", "lift:characters"),
+        *("gold:1", "gold:2", "gold:4", "gold:6", "lift:characters"),
     }
-    assert told["residualise"]["refusal"].startswith("needs at least 500")  # 112 pairs have too few answers for curves
+    assert told["residualise"]["refusal"]["text"].startswith(
+        "needs at least 500"
+    )  # 112 pairs have too few answers for curves
     page = (folder / "out" / "comparison.html").read_text()
     assert "reweight" in page
     assert "<polyline" in page  # gold

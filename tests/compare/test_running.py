@@ -5,7 +5,7 @@ import pytest
 from planted_pairs import bench_of, planted
 
 from dehusk.compare.methods import KINDS, MONOTONE, methods
-from dehusk.compare.readings import PoolPoints, accuracy, readings, sizes
+from dehusk.compare.readings import PoolPoints, accuracy, readings
 from dehusk.compare.running import compared
 from dehusk.core.errors import NotEnoughData, UnknownName
 from dehusk.core.kinds import adjustments, combinations, objectives, repairs
@@ -66,7 +66,7 @@ def test_the_same_seed_gives_the_same_numbers(bench):
 
 def test_too_few_prompts_are_refused():
     with pytest.raises(NotEnoughData, match="67 prompts, got 40"):
-        compared(bench_of(planted(40, 0.3)), methods(["plain_is_kept"][:0])[:1], splits=2, held_out=0.3)
+        compared(bench_of(planted(40, 0.3)), methods()[:1], splits=2, held_out=0.3)
 
 
 def test_a_pool_is_picked_from(bench):
@@ -95,7 +95,3 @@ def test_groups_reach_rules_that_compare_within_a_prompt(bench):
 
 def test_ties_are_half_right():
     assert accuracy(np.array([1.0, 0.0, -1.0, 0.0])) == 0.5
-
-
-def test_sizes_stop_at_the_pool():
-    assert sizes(5) == [1, 2, 4]

@@ -34,7 +34,8 @@ main()
 """
 # Write two versions of three files over and over.
 WRITER = """
-import sys
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell makes what it runs in the background deaf to it
 from dehusk.io import write_atomic
 versions = [letter * 3_000_000 for letter in "ab"]
 print("ready", file=sys.stderr, flush=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -12,6 +12,7 @@ import numpy as np
 import dehusk.fit.residual
 import dehusk.repair  # noqa: F401 - fills the table of repairs
 from dehusk.compare.readings import Points, Rewards
+from dehusk.compare.table import PLAIN
 from dehusk.compare.trials import Trial, by_head
 from dehusk.core.errors import InputError, UnknownName
 from dehusk.core.keywords import asked
@@ -24,7 +25,6 @@ from dehusk.repair import apply
 from dehusk.rewards.ensembles import average_heads, standardised
 from dehusk.rewards.projection import project
 
-PLAIN = "plain"
 EDITED = 150  # prompts whose answers are edited for a direction: three times what a projection asks for
 KINDS = ("repair", "objective", "combination", "adjustment")
 MONOTONE = ("par", "lsc", "clip", "minmax", "centre")  # keep the order of a prompt's answers: nothing here could change
@@ -82,7 +82,7 @@ def _every() -> Iterator[Method]:
 
 
 def _plain(trial: Trial) -> Made:
-    return Made(by_head(trial.plain.heads[0]), effective=_effective(trial.weight))
+    return Made(by_head(trial.plain.heads[0]), effective=_effective(trial.data.weight))
 
 
 def _repaired(repair: Callable[..., Any], trial: Trial) -> Made:
@@ -103,16 +103,14 @@ def _repaired(repair: Callable[..., Any], trial: Trial) -> Made:
 def _fitted(objective: Callable[[], Any], trial: Trial) -> Made:
     """Penalties that know features are told the targets alone."""
     places = [trial.data.names.index(name) for name in trial.targets]
-    data = type(trial.data)(
-        **{
-            **vars(trial.data),
-            "names": trial.targets,
-            "chosen_features": trial.data.chosen_features[:, places],
-            "rejected_features": trial.data.rejected_features[:, places],
-        }
+    data = replace(
+        trial.data,
+        names=trial.targets,
+        chosen_features=trial.data.chosen_features[:, places],
+        rejected_features=trial.data.rejected_features[:, places],
     )
     head = fit_heads(data, objective(), l2=trial.plain.l2, rng=trial.rng("objective")).heads[0]
-    return Made(by_head(head), effective=_effective(trial.weight))
+    return Made(by_head(head), effective=_effective(trial.data.weight))
 
 
 def _combined(rule: str, trial: Trial) -> Made:
@@ -124,7 +122,7 @@ def _combined(rule: str, trial: Trial) -> Made:
     def rewards(points: Points, _features: Floats, groups: Ints) -> Floats:
         return recipe.combine(np.stack([member.rewards(points) for member in trial.members]), groups)
 
-    return Made(rewards, effective=_effective(trial.weight))
+    return Made(rewards, effective=_effective(trial.data.weight))
 
 
 def _averaged(trial: Trial) -> Made:
@@ -132,7 +130,7 @@ def _averaged(trial: Trial) -> Made:
     heads = fit_heads(
         trial.data, objectives["bt"].thing(), l2=trial.plain.l2, members=5, rng=trial.rng("average")
     ).heads
-    return Made(by_head(average_heads(heads)), effective=_effective(trial.weight))
+    return Made(by_head(average_heads(heads)), effective=_effective(trial.data.weight))
 
 
 def _projected(trial: Trial, strength: float = 1.0) -> Made:
@@ -142,7 +140,7 @@ def _projected(trial: Trial, strength: float = 1.0) -> Made:
     found = edited_answers(trial.pairs, trial.measures, features, trial.rng("edits"), most=EDITED)
     before, after = (trial.embedder.embed(found.prompts, texts) for texts in (found.original, found.edited))
     head = project(trial.plain.heads[0], before, after, found.target, strength=strength)
-    return Made(by_head(head), effective=_effective(trial.weight))
+    return Made(by_head(head), effective=_effective(trial.data.weight))
 
 
 def _residual(trial: Trial) -> Made:
@@ -158,7 +156,7 @@ def _residual(trial: Trial) -> Made:
         left: Floats = head.rewards(points) - curves.values(features[:, places])
         return left
 
-    return Made(rewards, effective=_effective(trial.weight))
+    return Made(rewards, effective=_effective(trial.data.weight))
 
 
 _ADJUSTED: dict[str, Callable[[Trial], Made]] = {"project": _projected, "residualise": _residual}

@@ -12,12 +12,13 @@ import numpy as np
 from dehusk.core.tables import Floats, Ints
 from dehusk.fit.training_set import TrainingSet
 from dehusk.probes.data.contrast import bounded
-from dehusk.stats.selection import best_of_weights
+from dehusk.stats.selection import best_of_weights, deviation, sizes
 from dehusk.stats.slopes import standardised_slopes
 
 Points = np.ndarray[Any, np.dtype[np.float32]]
 # points (n, d), features (n, k) and which answers are weighed against each other (n,) -> rewards (n,)
 Rewards = Callable[[Points, Floats, Ints], Floats]
+MOST = 64  # answers a prompt from which the best is picked
 LIFTED = 16  # answers a prompt of which the best is looked at for what it has more of
 
 
@@ -72,15 +73,6 @@ def accuracy(margin: Floats) -> float:
     return float((np.sign(margin) + 1).mean() / 2)
 
 
-def sizes(most: int) -> list[int]:
-    """Powers of two up to 64 and to what every prompt has.
-
-    >>> sizes(16)
-    [1, 2, 4, 8, 16]
-    """
-    return [2**power for power in range(7) if 2**power <= most]
-
-
 def readings(rewards: Rewards, held: Held) -> tuple[dict[str, float], Floats]:
     """Every column of one method in one split.
 
@@ -118,7 +110,7 @@ def coefficients(margin: Floats, data: TrainingSet) -> Floats:
 
 def _picked(rewards: Rewards, pool: PoolPoints, names: Sequence[str], targets: Sequence[str]) -> dict[str, float]:
     """Gold of the best of n, and how much more of the targets the best of 16 has, in SD within prompts."""
-    draws = sizes(pool.least)
+    draws = sizes(min(pool.least, MOST))
     weights = best_of_weights(pool.spread(rewards(pool.points, pool.features, pool.groups)), draws)  # (P, c, N)
     found: dict[str, float] = {}
     if pool.gold is not None:
@@ -133,7 +125,7 @@ def _picked(rewards: Rewards, pool: PoolPoints, names: Sequence[str], targets: S
 
 def _lift(weights: Floats, values: Floats) -> list[float]:
     """Mean over prompts of what each row of weights picks, less the prompt's mean, in SD within prompts."""
-    off = values - np.nanmean(values, axis=1, keepdims=True)
-    spread = float(np.sqrt(np.nansum(off**2) / max(1, int(np.isfinite(off).sum()) - len(off))))
-    picked = np.einsum("pcn,pn->c", weights, np.nan_to_num(off)) / len(off)
-    return (picked / spread if spread > 0 else np.zeros(len(picked))).tolist()
+    off = np.nan_to_num(values - np.nanmean(values, axis=1, keepdims=True))
+    if not off.any():
+        return [0.0] * weights.shape[1]  # the pool does not vary, so no pick moves it
+    return list(np.einsum("pcn,pn->c", weights, off) / len(off) / deviation(values))

@@ -9,9 +9,9 @@ from types import MappingProxyType
 
 import numpy as np
 
-from dehusk.compare.methods import PLAIN, Made, Method
+from dehusk.compare.methods import Made, Method
 from dehusk.compare.readings import Held, PoolPoints, readings
-from dehusk.compare.table import Outcome, Tried, rows_of
+from dehusk.compare.table import PLAIN, Outcome, Tried, rows_of
 from dehusk.compare.trials import Trial
 from dehusk.core.comparison import MethodRow
 from dehusk.core.errors import InputError, NotEnoughData

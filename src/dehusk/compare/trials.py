@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -39,11 +39,6 @@ class Trial:
         """Bradley and Terry's head on all pairs as they are."""
         return fit_heads(self.data, objectives["bt"].thing(), rng=self.rng("plain"))
 
-    @property
-    def weight(self) -> Floats:
-        """Weights of the pairs, shape (n,)."""
-        return self.data.weight
-
     def again(self, pairs: Pairs) -> TrainingSet:
         """Repaired pairs as points; what the store of the embedder knows is not embedded again."""
         return training_set(pairs, self.measure(pairs), self.embedder, self.data.names, self.rng("again"))
@@ -60,9 +55,7 @@ class Trial:
     def _alone(self, block: slice) -> LinearHead:
         """A head on the dimensions of one embedder, with zeros on the others'."""
         wide = self.data.chosen.shape[1]
-        narrow = TrainingSet(
-            **{**vars(self.data), "chosen": self.data.chosen[:, block], "rejected": self.data.rejected[:, block]}
-        )
+        narrow = replace(self.data, chosen=self.data.chosen[:, block], rejected=self.data.rejected[:, block])
         head = fit_heads(narrow, objectives["bt"].thing(), rng=self.rng(f"block {block.start}")).heads[0]
         mean, scale, weight = np.zeros(wide), np.ones(wide), np.zeros((1, wide))
         mean[block], scale[block], weight[:, block] = head.mean, head.scale, head.weights[0]

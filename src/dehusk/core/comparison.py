@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any
 
-from dehusk.core.findings import Estimate
+from dehusk.core.findings import Estimate, plain
 from dehusk.core.messages import Text
 from dehusk.core.run import InputRecord, RunRecord
 
@@ -84,20 +83,5 @@ class Comparison:
         )
 
     def to_json(self) -> str:
-        """The comparison as JSON; sentences are rendered in the language of the run."""
-        return json.dumps({"schema": SCHEMA, **_plain(self, self.run.lang)}, ensure_ascii=False, indent=1) + "\n"
-
-
-def _plain(value: Any, lang: str) -> Any:
-    """JSON's own types."""
-    if isinstance(value, Text):
-        return value.render(lang)
-    if isinstance(value, Comparison | MethodRow):
-        return {name: _plain(getattr(value, name), lang) for name in value.__dataclass_fields__}
-    if isinstance(value, RunRecord | InputRecord | Estimate):
-        return asdict(value)
-    if isinstance(value, Mapping):
-        return {name: _plain(one, lang) for name, one in value.items()}
-    if isinstance(value, tuple | list):
-        return [_plain(one, lang) for one in value]
-    return value
+        """The comparison as JSON; a sentence is its English text, its key and its values."""
+        return json.dumps({"schema": SCHEMA, **plain(self)}, ensure_ascii=False, allow_nan=False, indent=1) + "\n"

@@ -188,21 +188,32 @@ def by_length(tests: list[Exam]) -> Result:
     return Result([], [], {test.name: [test.right(longer)] for test in tests})
 
 
-def main() -> None:
-    """Run every method; print and write the table and the numbers."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def arguments(about: str | None, seeds: int) -> argparse.ArgumentParser:
+    """What the experiments on these data ask for."""
+    parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path)
     parser.add_argument("--embedder", default="smollm2", choices=sorted(LAYERS))
     parser.add_argument("--out", type=Path, default=Path("experiments-out"))
-    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--seeds", type=int, default=seeds)
     parser.add_argument("--rows", type=int, default=1_000, help="pairs of each preference set")
     parser.add_argument("--store")
-    parser.add_argument("--without", nargs="*", default=(), help="methods to leave out, e.g. augment, which adds texts")
-    options = parser.parse_args()
+    return parser
+
+
+def laboratory(options: argparse.Namespace) -> tuple[Bench, list[Exam]]:
+    """The pairs that heads are fitted on, and what they are examined with, embedded."""
     scoring = Scoring(store=options.store, max_length=LONGEST[options.embedder])
     embedder = open_embedder(options.embedder, scoring, layers=LAYERS[options.embedder], store=Store(options.store))
     lab = bench(options.data, embedder, ("arena_bench_v1_scored", "ultrafeedback_sample"), options.rows)
-    tests = list(exams(options.data, embedder))
+    return lab, list(exams(options.data, embedder))
+
+
+def main() -> None:
+    """Run every method; print and write the table and the numbers."""
+    parser = arguments(__doc__, seeds=5)
+    parser.add_argument("--without", nargs="*", default=(), help="methods to leave out, e.g. augment, which adds texts")
+    options = parser.parse_args()
+    lab, tests = laboratory(options)
     found = run(lab, tests, options.seeds, tuple(options.without))
     longer = by_length(tests)
     lines = [*table(found, tests), ""]

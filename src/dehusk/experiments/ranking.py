@@ -15,9 +15,7 @@ against the random half of the same seed.
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 
@@ -25,13 +23,10 @@ from dehusk.compare.readings import accuracy, coefficients, margins
 from dehusk.compare.running import Bench
 from dehusk.compare.trials import by_head
 from dehusk.core.kinds import objectives, repairs
-from dehusk.core.options import Scoring
 from dehusk.core.run import stream
 from dehusk.core.tables import Floats
-from dehusk.experiments.length import HELD_OUT, LAYERS, LONGEST, NAMES, TARGETS, Exam, bench, exams
+from dehusk.experiments.length import HELD_OUT, NAMES, TARGETS, Exam, arguments, laboratory
 from dehusk.fit.heads import fit_heads
-from dehusk.rewards.embedding import open_embedder
-from dehusk.rewards.store import Store
 from dehusk.stats.resplits import over_splits
 
 ORDERS = ("random", "kernel", "balance", "content", "style", "easiest", "hardest")
@@ -81,18 +76,9 @@ def table(runs: list[dict[str, Floats]], tests: list[Exam]) -> Iterator[str]:
 
 def main() -> None:
     """Run every order on every seed; print and write the table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("data", type=Path)
-    parser.add_argument("--embedder", default="smollm2", choices=sorted(LAYERS))
-    parser.add_argument("--out", type=Path, default=Path("experiments-out"))
-    parser.add_argument("--seeds", type=int, default=10)
-    parser.add_argument("--rows", type=int, default=1_000, help="pairs of each preference set")
-    parser.add_argument("--store")
-    options = parser.parse_args()
-    scoring = Scoring(store=options.store, max_length=LONGEST[options.embedder])
-    embedder = open_embedder(options.embedder, scoring, layers=LAYERS[options.embedder], store=Store(options.store))
-    lab = bench(options.data, embedder, ("arena_bench_v1_scored", "ultrafeedback_sample"), options.rows)
-    tests = [test for test in exams(options.data, embedder) if test.name.startswith(BENCHMARKS)]
+    options = arguments(__doc__, seeds=10).parse_args()
+    lab, every = laboratory(options)
+    tests = [test for test in every if test.name.startswith(BENCHMARKS)]
     lines = list(table([one_seed(lab, tests, seed) for seed in range(options.seeds)], tests))
     print("\n".join(lines))  # noqa: T201 - a script
     options.out.mkdir(parents=True, exist_ok=True)

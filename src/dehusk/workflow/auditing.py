@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ import dehusk.probes.selection
 import dehusk.probes.training_run  # noqa: F401 - importing a module adds its probes to the table
 from dehusk.core.errors import NotEnoughData
 from dehusk.core.findings import Audit, Finding, GlossaryEntry, Skipped
+from dehusk.core.keywords import asked, required
 from dehusk.core.kinds import Feature, probes
 from dehusk.core.messages import say
 from dehusk.core.options import AuditConfig
@@ -155,17 +155,16 @@ def run_probes(inputs: Inputs, measures: Measures, config: AuditConfig) -> tuple
     findings: list[Finding] = []
     skipped: list[Skipped] = []
     for probe in probes:
-        parameters = inspect.signature(probe.thing).parameters
-        asked = {name for name, parameter in parameters.items() if parameter.default is parameter.empty}
-        missing = sorted(asked - ready.keys() - {"rng"})
+        needed = set(required(probe.thing))
+        missing = sorted(needed - ready.keys() - {"rng"})
         if missing:
             named = dict.fromkeys(name.replace("reward_models", "reward_model") for name in missing)
             needs = ", ".join(name for name in named if not name.endswith("checks"))  # they come with the files
             skipped.append(Skipped(probe.name, say("core.not_given", needs=needs)))
             continue
-        given = {name: ready[name] for name in asked - {"rng"}}
-        given |= {"rng": stream(config.seed, probe.name)} if "rng" in asked else {}
-        given |= {name: getattr(config, name) for name in ("q", "texts") if name in parameters}
+        given = {name: ready[name] for name in needed - {"rng"}}
+        given |= {"rng": stream(config.seed, probe.name)} if "rng" in needed else {}
+        given |= {name: getattr(config, name) for name in ("q", "texts") if name in asked(probe.thing)}
         with _refusals(probe.name, skipped):
             findings.extend(probe.thing(**given))
     return findings, skipped
