@@ -64,6 +64,17 @@ class Bench:
         return Held(self.data.rows(rows), self.targets, self.elsewhere, self.pool)
 
 
+def check_prompts(groups: Ints, held_out: float) -> None:
+    """Refuse too few prompts to hold some out; worth asking before anything is embedded.
+
+    Raises:
+        NotEnoughData: saying how many would do.
+    """
+    prompts = len(np.unique(groups))
+    if round(held_out * prompts) < FEWEST_PROMPTS:
+        raise NotEnoughData(f"at least {round(FEWEST_PROMPTS / held_out)} prompts, got {prompts}")
+
+
 def compared(
     bench: Bench, methods: Sequence[Method], *, splits: int, held_out: float, watch: Watch = lambda *_: None
 ) -> list[MethodRow]:
@@ -82,9 +93,7 @@ def compared(
     Raises:
         NotEnoughData: too few prompts to hold some out, or the plain model cannot be fitted.
     """
-    prompts = len(np.unique(bench.data.groups))
-    if round(held_out * prompts) < FEWEST_PROMPTS:
-        raise NotEnoughData(f"at least {round(FEWEST_PROMPTS / held_out)} prompts, got {prompts}")
+    check_prompts(bench.data.groups, held_out)
     outcomes: dict[str, list[Outcome]] = {method.name: [] for method in methods}
     refused: dict[str, Text] = {}
     for number in range(splits):

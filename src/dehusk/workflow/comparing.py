@@ -9,7 +9,7 @@ import numpy as np
 
 from dehusk.compare.methods import MONOTONE, methods
 from dehusk.compare.readings import PoolPoints
-from dehusk.compare.running import Bench, compared
+from dehusk.compare.running import Bench, check_prompts, compared
 from dehusk.compare.trials import SideBySide
 from dehusk.core.comparison import Comparison
 from dehusk.core.errors import InputError, NotEnoughData
@@ -66,8 +66,9 @@ def run_compare(config: CompareConfig, *, watch: Watch = lambda *_: None) -> Com
     watch("reading", 0, 5)
     every = tuple({feature.name: feature for feature in (*features.values(), *targets)}.values())
     found = _read(config, every, tuple(target.name for target in targets), watch)
-    bench = _bench(config, found, watch)
     try:
+        check_prompts(found.pairs.groups, config.held_out)
+        bench = _bench(config, found, watch)
         rows = compared(bench, tried, splits=config.splits, held_out=config.held_out, watch=watch)
     except NotEnoughData as refusal:
         raise InputError(f"not enough data: it needs {refusal.needs}", where=config.pairs) from None
