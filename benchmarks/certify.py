@@ -28,13 +28,13 @@ import numpy as np
 import polars as pl
 from sections import tell
 
-from dehusk.certify import Contest, Judged, certify
+from dehusk.certification import Contest, Judged, certify
 from dehusk.core.certificates import Shift
 from dehusk.core.options import Scoring
 from dehusk.core.run import stream
 from dehusk.core.tables import Responses
 from dehusk.features.measuring import declared, measure
-from dehusk.fit.heads import fit_head
+from dehusk.fitting.heads import fit_head
 from dehusk.probes.policy.comparison import readings
 from dehusk.rewards.embedding import open_embedder
 from dehusk.rewards.heads import LinearHead

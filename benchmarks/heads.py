@@ -21,9 +21,9 @@ from sections import tell
 
 from dehusk.core.kinds import objectives
 from dehusk.core.run import stream
-from dehusk.fit.bradley_terry import axes_of, logit
-from dehusk.fit.heads import FittedHeads, fit_heads
-from dehusk.fit.training_set import TrainingSet
+from dehusk.fitting.bradley_terry import axes_of, logit
+from dehusk.fitting.heads import FittedHeads, fit_heads
+from dehusk.fitting.training_set import TrainingSet
 from dehusk.stats.regression import paired_logit
 
 OBJECTIVES = (

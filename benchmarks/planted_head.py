@@ -34,7 +34,7 @@ from dehusk.core.run import stream
 from dehusk.core.tables import Measures, Pairs
 from dehusk.features.intents import phrase_feature
 from dehusk.features.measuring import declared, measure
-from dehusk.fit.heads import FittedHeads, fit_head
+from dehusk.fitting.heads import FittedHeads, fit_head
 from dehusk.probes.reward_model.counterfactual import counterfactual
 from dehusk.rewards import score_tables
 from dehusk.rewards.embedding import Embedder, open_embedder

@@ -21,7 +21,7 @@ from dehusk.core.options import AuditConfig, ValidateConfig
 from dehusk.core.run import stream
 from dehusk.core.tables import Responses
 from dehusk.inputs import Inputs, read
-from dehusk.workflow import Outcome, audit_tables, validate
+from dehusk.workflow import Outcome, audit_tables, run_validate
 
 STAGES = {
     "phi-2 SFT → DPO": ("phi2_base_sft_dpo", "phi-2-sft", "phi-2-dpo"),
@@ -144,7 +144,7 @@ def null_and_planted(data: Path, seeds: int) -> Iterator[str]:
             frame.sample(PLANT_PAIRS, seed=0, shuffle=True).write_parquet(path)
             jobs.append((language, path, (0.005, 0.01, 0.02, 0.03)))
         for name, path, rates in jobs:
-            result = validate(ValidateConfig(pairs=str(path), rates=rates, repeats=seeds))
+            result = run_validate(ValidateConfig(pairs=str(path), rates=rates, repeats=seeds))
             alarms = f"{result.alarms} of {result.permutations}"
             yield f"| {name} | {result.rows:,} | — | — | — | — | {alarms} |"
             for row in (*result.recall, *filter(None, [result.smallest])):

@@ -30,7 +30,7 @@ from dehusk.core.options.training import Training
 from dehusk.core.run import stream
 from dehusk.core.tables import Pairs
 from dehusk.features.measuring import declared, measure
-from dehusk.fit.trainer import Trained, train_model
+from dehusk.fitting.trainer import Trained, train_model
 from dehusk.io.pairs import read_pairs
 from dehusk.rewards.transformer import open_transformer
 from dehusk.stats.effects import wilson

@@ -27,7 +27,7 @@ from dehusk.core.options import Scoring
 from dehusk.core.run import stream
 from dehusk.core.tables import Pairs
 from dehusk.features.measuring import declared, measure
-from dehusk.fit.heads import fit_head
+from dehusk.fitting.heads import fit_head
 from dehusk.io import read_pairs
 from dehusk.probes.reward_model.prompt_use import prompt_use
 from dehusk.probes.reward_model.style_matrix import style_matrix

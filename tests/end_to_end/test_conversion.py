@@ -7,7 +7,6 @@ import json
 import pytest
 
 from dehusk.core.kinds import layouts
-from dehusk.core.options import ConvertConfig
 from dehusk.io import read_pairs
 from dehusk.workflow import convert
 
@@ -35,7 +34,7 @@ def test_from_a_layout_to_every_other(dehusk, source, tmp_path, layout):
     assert ran.code == 0, ran.err
     assert texts(there) == TEXTS
     for other in NAMES:
-        convert(ConvertConfig(source=str(there), target=str(back), to=other))
+        convert(there, back, to=other)
         assert texts(back) == TEXTS, other
 
 
@@ -44,5 +43,5 @@ def test_every_layout_in_every_format(source, tmp_path, suffix):
     """CSV holds lists and objects as JSON text, and true and false as words."""
     for layout in NAMES:
         path = tmp_path / f"{layout}.{suffix}"
-        convert(ConvertConfig(source=str(source), target=str(path), to=layout))
+        convert(source, path, to=layout)
         assert texts(path) == TEXTS, layout

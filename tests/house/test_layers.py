@@ -10,8 +10,14 @@ ROWS = (
     {"core"},
     {"io", "text", "stats"},
     {"features", "rewards", "demo"},
-    {"probes", "repair", "fit", "certify", "inputs"},  # fitting makes reward models, so it stands on `rewards`
-    {"compare"},  # fits and looks at everything below
+    {
+        "probes",
+        "repairs",
+        "fitting",
+        "certification",
+        "inputs",
+    },  # fitting makes reward models: on `rewards`
+    {"comparison"},  # fits and looks at everything below
     {"workflow", "align", "report", "scale", "server"},
     {"cli", "experiments"},
     {"__main__"},
@@ -21,8 +27,8 @@ ONLY = {  # narrower than the row allows
     "stats": ("dehusk.core.errors",),
     "report": ("dehusk.core",),
     "probes": ("dehusk.core", "dehusk.stats", "dehusk.text"),
-    "repair": ("dehusk.core", "dehusk.stats", "dehusk.text"),
-    "certify": ("dehusk.core", "dehusk.stats", "dehusk.text"),
+    "repairs": ("dehusk.core", "dehusk.stats", "dehusk.text"),
+    "certification": ("dehusk.core", "dehusk.stats", "dehusk.text"),
 }
 CORE_INSTALL = {
     "polars",

@@ -14,7 +14,7 @@ from dehusk.core.findings import Estimate
 from dehusk.core.messages import label, say, visible
 from dehusk.core.options import CertifyConfig
 from dehusk.io import write_atomic
-from dehusk.report import certificate_to_html
+from dehusk.report import to_html
 
 _ROWS = 12  # features beside the targets and those that grew
 COLUMNS = ("feature", "state", "selection", "before", "after", "growth", "detectable")
@@ -40,7 +40,7 @@ def _write(certificate: Certificate, config: CertifyConfig) -> str:
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
         raise InputError(f"cannot be made: {error}", where=str(folder), fix="--out certificate") from None
     write_atomic(folder / "certificate.json", certificate.to_json())
-    write_atomic(folder / "certificate.html", certificate_to_html(certificate, config.lang))
+    write_atomic(folder / "certificate.html", to_html(certificate, config.lang))
     return str(folder / "certificate.html")
 
 

@@ -11,7 +11,7 @@ from dehusk.core.comparison import Comparison
 from dehusk.core.messages import say
 from dehusk.core.options import CompareConfig
 from dehusk.io import write_atomic
-from dehusk.report.comparison import comparison_html, comparison_markdown, comparison_text
+from dehusk.report import comparison_to_text, to_html, to_markdown
 
 
 def deliver_comparison(comparison: Comparison, config: CompareConfig) -> None:
@@ -22,13 +22,13 @@ def deliver_comparison(comparison: Comparison, config: CompareConfig) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         write_atomic(folder / "comparison.json", comparison.to_json())
         page = folder / "comparison.html"
-        write_atomic(page, comparison_html(comparison, config.lang))
+        write_atomic(page, to_html(comparison, config.lang))
     if config.format == "json":
         sys.stdout.write(comparison.to_json())
     elif config.format == "markdown":
-        sys.stdout.write(comparison_markdown(comparison, config.lang))
+        sys.stdout.write(to_markdown(comparison, config.lang))
     else:
-        Console(soft_wrap=False).print(comparison_text(comparison, config.lang))
+        Console(soft_wrap=False).print(comparison_to_text(comparison, config.lang))
     if page is not None:
         sys.stdout.flush()
         told = say("cli.written", page=str(page)).render(config.lang)

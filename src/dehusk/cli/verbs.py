@@ -69,10 +69,10 @@ def demo(config: Annotated[DemoConfig, Parameter(name="*")] = DemoConfig()) -> i
 def validate(config: Annotated[ValidateConfig, _LISTS] = ValidateConfig()) -> int:  # noqa: B008
     """Run `dehusk validate`."""
     from dehusk.cli.output import show_validation, watching
-    from dehusk.workflow import validate as run_validation
+    from dehusk.workflow import run_validate
 
     with watching(config.lang) as watch:
-        result = run_validation(config, watch=watch)
+        result = run_validate(config, watch=watch)
     show_validation(result, config)
     return 0
 
@@ -163,9 +163,9 @@ def models(config: Annotated[ModelsConfig, Parameter(name="*")] = ModelsConfig()
 def convert(config: Annotated[ConvertConfig, Parameter(name="*")]) -> int:
     """Run `dehusk convert`."""
     from dehusk.cli.output import show_conversion
-    from dehusk.workflow import convert as run_conversion
+    from dehusk.workflow import run_convert
 
-    show_conversion(run_conversion(config), config)
+    show_conversion(run_convert(config), config)
     return 0
 
 
@@ -181,7 +181,7 @@ def compare(config: Annotated[CompareConfig, _LISTS] = CompareConfig()) -> int: 
     """Run `dehusk compare`."""
     from dehusk.cli.compare_output import deliver_comparison
     from dehusk.cli.output import out_folder, watching
-    from dehusk.workflow.comparing import run_compare
+    from dehusk.workflow import run_compare
 
     if config.out is not None:
         out_folder(config.out)

@@ -7,6 +7,7 @@ import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
+from os import PathLike, fspath
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
@@ -63,6 +64,21 @@ class Config:
         return cls._checked(own[0] if own else {key: tree[key] for key in tree if key not in verbs}, where)
 
     @classmethod
+    def called(cls: type[C], where: str, **options: Any) -> C:
+        """Build the config from the arguments of a Python call: paths, lists, mappings and single values are taken.
+
+        Args:
+            where: The function that was called, for errors.
+            options: Fields of the config. One value stands for a tuple of one, a mapping for NAME=VALUE strings.
+
+        Raises:
+            InputError: an unknown option (with the nearest one) or a value of the wrong type.
+        """
+        hints = get_type_hints(cls)
+        several = {name for name, hint in hints.items() if get_origin(hint) is tuple}
+        return cls(**cls._checked({name: _told(value, name in several) for name, value in options.items()}, where))
+
+    @classmethod
     def _checked(cls, options: Mapping[str, Any], where: str) -> dict[str, Any]:
         hints = get_type_hints(cls, include_extras=False)
         known = {item.name for item in fields(cls)}
@@ -76,6 +92,16 @@ class Config:
                 raise InputError(f"{key} = {value!r}", where=where, expected=_spelled(hints[name]))
             checked[name] = value
         return checked
+
+
+def _told(value: Any, several: bool) -> Any:
+    """What a call gives, as the command line would have it; an option that is not given is None."""
+    if isinstance(value, Mapping):
+        return tuple(f"{name}={fspath(one) if isinstance(one, PathLike) else one}" for name, one in value.items())
+    if several and isinstance(value, list | tuple):
+        return tuple(_told(one, False) for one in value)
+    value = fspath(value) if isinstance(value, PathLike) else value
+    return (value,) if several else value
 
 
 def _recorded(value: Any) -> Any:

@@ -27,16 +27,16 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from dehusk.compare.methods import methods
-from dehusk.compare.readings import Points, Rewards, coefficients, margins
-from dehusk.compare.running import Bench
+from dehusk.comparison.methods import methods
+from dehusk.comparison.readings import Points, Rewards, coefficients, margins
+from dehusk.comparison.running import Bench
 from dehusk.core.errors import InputError, NotEnoughData
 from dehusk.core.options import Scoring
 from dehusk.core.run import stream
 from dehusk.core.tables import Floats, Ints, Measures, Pairs
 from dehusk.experiments.releases import BIASES, as_pairs, counterfactuals, preferences, rm_bench
 from dehusk.features.measuring import declared, measure
-from dehusk.fit.training_set import TrainingSet, training_set
+from dehusk.fitting.training_set import TrainingSet, training_set
 from dehusk.rewards.embedding import Embedder, open_embedder
 from dehusk.rewards.store import Store
 from dehusk.stats.effects import clustered_mean

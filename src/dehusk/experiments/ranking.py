@@ -19,14 +19,14 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from dehusk.compare.readings import accuracy, coefficients, margins
-from dehusk.compare.running import Bench
-from dehusk.compare.trials import by_head
+from dehusk.comparison.readings import accuracy, coefficients, margins
+from dehusk.comparison.running import Bench
+from dehusk.comparison.trials import by_head
 from dehusk.core.kinds import objectives, repairs
 from dehusk.core.run import stream
 from dehusk.core.tables import Floats
 from dehusk.experiments.length import HELD_OUT, NAMES, TARGETS, Exam, arguments, laboratory
-from dehusk.fit.heads import fit_heads
+from dehusk.fitting.heads import fit_heads
 from dehusk.stats.resplits import over_splits
 
 ORDERS = ("random", "kernel", "balance", "content", "style", "easiest", "hardest")

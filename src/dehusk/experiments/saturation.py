@@ -35,7 +35,7 @@ from dehusk.core.tables import Floats, Ints, Measures, Pairs
 from dehusk.experiments.figures import Dot, Panel, panels
 from dehusk.experiments.releases import as_pairs, hard_pairs, preferences, rm_bench
 from dehusk.features.measuring import declared, measure
-from dehusk.repair import apply
+from dehusk.repairs import apply
 from dehusk.rewards.embedding import Embedder, open_embedder
 from dehusk.rewards.store import Store
 

@@ -161,7 +161,7 @@ def _curve(row: MethodRow, keys: Iterable[str]) -> Curve:
     return Curve(row.method, "n", "SD", x, value, low, high)
 
 
-def comparison_text(comparison: Comparison, lang: str) -> RenderableType:
+def comparison_to_text(comparison: Comparison, lang: str = "en") -> RenderableType:
     """For the terminal: sentences, a table without intervals, what gave no number."""
     lines = [Line(visible(text.render(lang))) for text in sentences(comparison)]
     table = Table(pad_edge=False, box=None)
@@ -189,7 +189,7 @@ def _short(row: MethodRow, key: str, lang: str) -> Line:
     return Line(one.value, style="bold" if one.sure else "")
 
 
-def comparison_markdown(comparison: Comparison, lang: str) -> str:
+def comparison_to_markdown(comparison: Comparison, lang: str = "en") -> str:
     """For a pull request."""
     shown = columns(comparison)
     heads = [say("compare.column.method").render(lang), *(column.head.render(lang) for column in shown)]
@@ -205,7 +205,7 @@ def comparison_markdown(comparison: Comparison, lang: str) -> str:
     return "\n\n".join([*parts, *(["\n".join(rest)] if rest else [])]) + "\n"
 
 
-def comparison_html(comparison: Comparison, lang: str) -> str:
+def comparison_to_html(comparison: Comparison, lang: str = "en") -> str:
     """One self-contained page."""
     shown = columns(comparison)
     return (

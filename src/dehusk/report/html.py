@@ -39,7 +39,7 @@ _BUDGETS = (
 )
 
 
-def to_html(audit: Audit, lang: str = "en", *, before: Audit | None = None) -> str:
+def audit_to_html(audit: Audit, lang: str = "en", *, before: Audit | None = None) -> str:
     """Render the page in `lang`; evidence is cut first, then rows, until it fits `MOST_BYTES`, and the page says so.
 
     With an audit from before a repair, the page has a section on what changed.

@@ -9,13 +9,13 @@ from dehusk.report.story import advised, skipped_by_need, subject, three_sentenc
 from dehusk.report.trace_view import TraceCell, TraceView, trace_view
 from dehusk.report.wording import ABSENT, chance, interval, is_change, number, one_line, probe_title, word
 
-__all__ = ["escaped", "to_markdown"]
+__all__ = ["audit_to_markdown", "escaped"]
 
 _ROWS = 25
 _FINDINGS = 12
 
 
-def to_markdown(audit: Audit, lang: str = "en") -> str:
+def audit_to_markdown(audit: Audit, lang: str = "en") -> str:
     """Three sentences, the trace, the findings worth reading and what was skipped."""
 
     def t(key: str, **values: int) -> str:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from os import PathLike, fspath
 from typing import Any
 
 import numpy as np
@@ -29,30 +28,6 @@ from dehusk.features.measuring import declared, measure
 from dehusk.features.mining import count_variants, mine
 from dehusk.inputs import Inputs, Watch, read, sampled, scored
 from dehusk.probes import evidence, trace
-
-
-def audit(
-    pairs: str | PathLike[str] | None = None,
-    responses: Sequence[str] | Mapping[str, str | PathLike[str]] = (),
-    **options: Any,
-) -> Audit:
-    """Audit preference pairs, the answers of policy stages, or both.
-
-    Args:
-        pairs: File, folder or hf:// address of preference pairs.
-        responses: Stages, earliest first: a mapping from name to file, or strings as on the command line.
-        options: Any other field of `AuditConfig`: unwanted, wanted, q, seed, sample, map, layout, stages.
-
-    Returns:
-        Everything found; `to_html` and `to_markdown` show it.
-
-    Raises:
-        InputError: the input cannot be used.
-    """
-    if isinstance(responses, Mapping):
-        responses = [f"{stage}={fspath(path)}" for stage, path in responses.items()]
-    config = AuditConfig(pairs=None if pairs is None else fspath(pairs), responses=tuple(responses), **options)
-    return run_audit(config).audit
 
 
 @dataclass(frozen=True)

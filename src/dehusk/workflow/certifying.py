@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import polars as pl
 
-from dehusk.certify import Contest, Judged, Labels, Margins, certify
+from dehusk.certification import Contest, Judged, Labels, Margins, certify
 from dehusk.core.certificates import Certificate, Role
 from dehusk.core.errors import NotEnoughData
 from dehusk.core.findings import GlossaryEntry, Intent

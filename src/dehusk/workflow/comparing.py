@@ -7,10 +7,10 @@ from itertools import accumulate
 
 import numpy as np
 
-from dehusk.compare.methods import MONOTONE, methods
-from dehusk.compare.readings import PoolPoints
-from dehusk.compare.running import Bench, check_prompts, compared
-from dehusk.compare.trials import SideBySide
+from dehusk.comparison.methods import MONOTONE, methods
+from dehusk.comparison.readings import PoolPoints
+from dehusk.comparison.running import Bench, check_prompts, compared
+from dehusk.comparison.trials import SideBySide
 from dehusk.core.comparison import Comparison
 from dehusk.core.errors import InputError, NotEnoughData
 from dehusk.core.kinds import Feature
@@ -20,7 +20,7 @@ from dehusk.core.run import InputRecord, RunRecord, stream
 from dehusk.core.tables import Floats, Measures, Pairs, Responses
 from dehusk.features.intents import meant
 from dehusk.features.measuring import declared, measure
-from dehusk.fit.training_set import Places, TrainingSet, training_set
+from dehusk.fitting.training_set import Places, TrainingSet, training_set
 from dehusk.inputs import Watch, read, sampled
 from dehusk.io import read_pairs
 from dehusk.rewards import open_models

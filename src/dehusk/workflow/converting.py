@@ -10,7 +10,7 @@ from dehusk.io import read_pairs, write_pairs
 
 @dataclass(frozen=True)
 class Conversion:
-    """What `convert` did."""
+    """What a conversion did."""
 
     rows: int
     read: str  # layout of the source
@@ -18,7 +18,7 @@ class Conversion:
     notes: tuple[str, ...]
 
 
-def convert(config: ConvertConfig) -> Conversion:
+def run_convert(config: ConvertConfig) -> Conversion:
     """Rewrite pairs in another layout, or the same; unknown columns and the order of rows are kept.
 
     Raises:

@@ -11,9 +11,9 @@ from dehusk.core.kinds import objectives
 from dehusk.core.messages import Text, label, say
 from dehusk.core.options import FitConfig
 from dehusk.core.run import InputRecord
-from dehusk.fit.cards import Card, model_card
-from dehusk.fit.launching import rate
-from dehusk.fit.monitor import Reading
+from dehusk.fitting.cards import Card, model_card
+from dehusk.fitting.launching import rate
+from dehusk.fitting.monitor import Reading
 
 _HERE = ("store", "device", "batch_tokens", "out", "format", "resume")  # of this machine and this run
 _PLAIN = ("accuracy", "margin", "loss", "prompt_gain", "length_correlation")

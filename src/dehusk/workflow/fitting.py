@@ -19,14 +19,14 @@ from dehusk.core.run import stream
 from dehusk.core.tables import Bools, Measures, Pairs
 from dehusk.features.intents import meant
 from dehusk.features.measuring import declared, measure
-from dehusk.fit.descent import Schedule
-from dehusk.fit.exporting import CLASSIFIER, no_classifier, save_as_classifier, save_heads
-from dehusk.fit.heads import fit_heads
-from dehusk.fit.monitor import LENGTH, Monitor
-from dehusk.fit.objectives import Objective
-from dehusk.fit.token_pairs import token_pairs
-from dehusk.fit.trainer import train_model
-from dehusk.fit.training_set import Places, Points, TrainingSet, training_set
+from dehusk.fitting.descent import Schedule
+from dehusk.fitting.exporting import CLASSIFIER, no_classifier, save_as_classifier, save_heads
+from dehusk.fitting.heads import fit_heads
+from dehusk.fitting.monitor import LENGTH, Monitor
+from dehusk.fitting.objectives import Objective
+from dehusk.fitting.token_pairs import token_pairs
+from dehusk.fitting.trainer import train_model
+from dehusk.fitting.training_set import Places, Points, TrainingSet, training_set
 from dehusk.inputs import Watch
 from dehusk.io import read_pairs, write_atomic
 from dehusk.rewards.embedding import Embedder, open_embedder

@@ -13,7 +13,7 @@ from dehusk.core.errors import InputError, NotEnoughData
 from dehusk.core.kinds import Feature, RewardModel
 from dehusk.core.messages import Text, say
 from dehusk.core.tables import Bools, Floats, Measures, Pairs, Responses
-from dehusk.fit.residual import Correction, Residual, residualise, save_residual
+from dehusk.fitting.residual import Correction, Residual, residualise, save_residual
 from dehusk.probes.reward_model.editing import edited_answers
 from dehusk.rewards.ensembles import Ensemble, average_heads, save_ensemble, standardised
 from dehusk.rewards.heads import Linear, load_head, save_head

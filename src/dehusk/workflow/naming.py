@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-import dehusk.fit.objectives
-import dehusk.repair
+import dehusk.fitting.objectives
+import dehusk.repairs
 import dehusk.workflow.auditing  # noqa: F401 - fills the table of probes
 from dehusk.core.kinds import (
     NameTable,

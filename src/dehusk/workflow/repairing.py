@@ -24,7 +24,7 @@ from dehusk.io import read_pairs, write_pairs, write_table
 from dehusk.io.atomic import table_kind
 from dehusk.io.pairs import LoadedPairs
 from dehusk.probes.data.contrast import SHIFT_UNIT, estimate, shifts
-from dehusk.repair import apply
+from dehusk.repairs import apply
 from dehusk.workflow.auditing import audit_tables
 from dehusk.workflow.handing import HANDED, handed, refuse_unasked
 
@@ -57,6 +57,7 @@ class Repair:
     """What a repair did, or would do."""
 
     plan: Plan
+    repaired: Pairs
     pairs: int  # in the file
     before_effective: float  # effective sample size of the file's own weights
     effective: float  # of what would be written, added pairs included
@@ -152,6 +153,7 @@ def _carried_out(
     old = pairs.frame["weight"].to_numpy()
     return Repair(
         plan=plan,
+        repaired=repaired,
         pairs=len(pairs),
         before_effective=_effective(old),
         effective=_effective(repaired.frame["weight"].to_numpy()),

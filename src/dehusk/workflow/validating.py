@@ -86,7 +86,7 @@ class Validation:
         return told
 
 
-def validate(config: ValidateConfig, *, watch: Watch = lambda *_: None) -> Validation:
+def run_validate(config: ValidateConfig, *, watch: Watch = lambda *_: None) -> Validation:
     """Plant and recover in the user's own data.
 
     Raises:

@@ -7,7 +7,7 @@ import pytest
 
 from dehusk.core.errors import InputError
 from dehusk.core.options import AdjustConfig, ScoreConfig
-from dehusk.fit.heads import fit_head
+from dehusk.fitting.heads import fit_head
 from dehusk.rewards import open_models
 from dehusk.rewards.embedding import open_embedder
 from dehusk.rewards.heads import LinearHead, Place, load_head, save_head

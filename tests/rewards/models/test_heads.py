@@ -10,7 +10,7 @@ import torch
 from transformers import AutoModel, AutoTokenizer, BertConfig, BertModel, BertTokenizerFast
 
 from dehusk.core.errors import InputError
-from dehusk.fit.heads import fit_head
+from dehusk.fitting.heads import fit_head
 from dehusk.rewards.embedding import open_embedder
 from dehusk.rewards.heads import LinearHead, Place, load_head, open_linear, save_head
 from dehusk.rewards.store import Store

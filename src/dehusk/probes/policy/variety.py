@@ -149,9 +149,9 @@ def _shares(told: pl.DataFrame, column: str) -> dict[str, dict[str, float]]:
         .sort("answers", column, descending=[True, False])
         .with_columns((pl.col("answers") / pl.col("answers").sum().over("stage")).alias("share"))
     )
-    found: dict[str, dict[str, float]] = {}
+    found: dict[str, dict[str, float]] = {stage: {} for stage in told["stage"].unique(maintain_order=True)}
     for stage, value, share in counted.select("stage", column, "share").iter_rows():
-        shares = found.setdefault(stage, {})
+        shares = found[stage]
         if len(shares) < _OPENINGS:
             shares[readable(value.split(" ")) if column == "opening" else value] = share
     return found

@@ -1,6 +1,0 @@
-"""What can be minimised to fit a reward model, one module a family; importing this fills the table `objectives`."""
-
-from dehusk.fit.objectives import bottlenecks, correlations, distributions, plain, prompts, reweighted
-from dehusk.fit.objectives.objective import Batch, Objective
-
-__all__ = ["Batch", "Objective", "bottlenecks", "correlations", "distributions", "plain", "prompts", "reweighted"]

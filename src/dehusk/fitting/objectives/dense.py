@@ -1,0 +1,72 @@
+"""The head that most objectives fit: a linear layer, or a small network with one hidden layer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from dehusk.fitting.losses.bradley_terry import bradley_terry
+from dehusk.fitting.objectives.objective import Batch
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dense:
+    """Rewards of a dense network; an objective adds its terms."""
+
+    hidden: int = 0
+    """Hidden ReLU units; 0 is a linear head."""
+
+    def build(self, dimensions: int, features: int, pairs: int) -> nn.ModuleDict:  # noqa: D102 - see Objective
+        from torch import nn
+
+        return nn.ModuleDict({"reward": network(dimensions, self.hidden, 1)})
+
+    def before(self, head: nn.ModuleDict, batch: Batch, progress: float) -> None:  # noqa: D102
+        pass
+
+    def reward(self, head: nn.ModuleDict, points: Tensor) -> Tensor:  # noqa: D102
+        rewards: Tensor = head["reward"](points)[:, 0]
+        return rewards
+
+    def layers(self, head: nn.ModuleDict) -> list[tuple[Any, Any]]:  # noqa: D102
+        return layers_of(head["reward"])
+
+    def readings(self, head: nn.ModuleDict) -> dict[str, float]:  # noqa: D102
+        return {}
+
+    def difference(self, head: nn.ModuleDict, batch: Batch) -> Tensor:
+        """Rewards of the chosen less those of the rejected answers, shape (b,)."""
+        return self.reward(head, batch.chosen) - self.reward(head, batch.rejected)
+
+    def likelihood(self, head: nn.ModuleDict, batch: Batch) -> Tensor:
+        """Bradley and Terry's loss of a batch with its margins and weights."""
+        fit: Tensor = bradley_terry(self.difference(head, batch), margin=batch.margin, weight=batch.weight)
+        return fit
+
+
+def network(inputs: int, hidden: int, outputs: int) -> nn.Sequential:
+    """A linear layer, or two with `hidden` ReLUs between."""
+    from torch import nn
+
+    if not hidden:
+        return nn.Sequential(nn.Linear(inputs, outputs))
+    return nn.Sequential(nn.Linear(inputs, hidden), nn.ReLU(), nn.Linear(hidden, outputs))
+
+
+def layers_of(module: nn.Module) -> list[tuple[Any, Any]]:
+    """Weights and biases, as float64 arrays, of the linear layers in a module, in their order."""
+    from torch import nn
+
+    found = [part for part in module.modules() if isinstance(part, nn.Linear)]
+    arrays = [[part.detach().double().cpu().numpy() for part in (each.weight, each.bias)] for each in found]
+    return [(weight, bias) for weight, bias in arrays]
+
+
+def hidden_states(head: nn.ModuleDict, points: Tensor) -> Tensor:
+    """What the last layer sees: the hidden layer, or, of a linear head, the points themselves."""
+    for part in list(head["reward"].children())[:-1]:
+        points = part(points)
+    return points
