@@ -56,7 +56,7 @@ reproduce: $(VENV)/.dev
 	@test -d "$(DATA)" || { echo "the claims are reproduced on public releases: make reproduce DATA=FOLDER"; exit 1; }
 	$(BIN)/dehusk models minilm
 	$(BIN)/dehusk models smollm2
-	@set -e; for claim in saturation length ranking; do echo "== $$claim"; \
+	@set -e; for claim in saturation length ranking selection; do echo "== $$claim"; \
 		$(BIN)/python -m dehusk.experiments.$$claim $(DATA) --out benchmarks/results; done
 
 clean:

@@ -3,11 +3,12 @@
     python benchmarks/train.py DATA_FOLDER [--out benchmarks/results/train.md] [--pairs 500] [--held-out 100]
                                [--model smollm2] [--folder FOLDER]
 
-LoRA on every linear layer of SmolLM2-135M-Instruct, one pass over real pairs of UltraFeedback, cut to 256 tokens. The
-objective is `correlation` on the number of characters; the margins that the file has are not asked for. Seconds are of
-the wall clock, whatever else the machine does.
+First a head alone on the last token's states of the frozen model, then LoRA on every linear layer from there (the
+order of arXiv 2202.10054): SmolLM2-135M-Instruct, one pass over real pairs whose prompts are held out whole, cut to
+256 tokens. The objective is `correlation` on the number of characters with its defaults. Seconds are of the wall clock,
+whatever else the machine does.
 
-The folder holds `preference/ultrafeedback_sample.parquet`; it is not part of the project.
+The folder holds `preference/arena_bench_v1_scored.parquet`; it is not part of the project.
 """
 
 from __future__ import annotations
@@ -24,21 +25,20 @@ import torch
 from sections import tell
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
+import dehusk
 from dehusk.core.kinds import objectives
 from dehusk.core.options import Scoring
 from dehusk.core.options.training import Training
 from dehusk.core.run import stream
 from dehusk.core.tables import Pairs
 from dehusk.features.measuring import declared, measure
+from dehusk.fitting.exporting import CLASSIFIER
 from dehusk.fitting.trainer import Trained, train_model
 from dehusk.io.pairs import read_pairs
 from dehusk.rewards.transformer import open_transformer
 from dehusk.stats.effects import wilson
 
 TOKENS = 256
-# PRISM trains whole models with a strength of .1. Within pairs, as the constant of rewards drifts while a model learns,
-# and rewards that are remembered from some steps ago would differ by that drift more than by anything else.
-OBJECTIVE = {"strength": 1.0, "form": "pairs"}
 
 
 @dataclass(frozen=True)
@@ -64,10 +64,10 @@ class Side:
 def train(pairs: Pairs, held_out: np.ndarray, model: str, folder: Path) -> Trained:
     """Train on the pairs that are not held out; eight pairs between changes of the weights."""
     how = Training(
-        embedder=model,
+        embedder=str(head_first(pairs, held_out, model, folder)),
         train="lora",
         target=("characters",),
-        learning_rate=3e-4,
+        learning_rate=1e-4,
         batch=2,
         accumulate=4,
         looks=1,
@@ -78,8 +78,17 @@ def train(pairs: Pairs, held_out: np.ndarray, model: str, folder: Path) -> Train
     def watch(_: str, done: int, steps: int) -> None:
         print(f"step {done} of {steps}", flush=True)
 
-    objective = objectives["correlation"].thing(**OBJECTIVE)
+    objective = objectives["correlation"].thing()
     return train_model(pairs, measures, how, objective, held_out=held_out, folder=folder, watch=watch)
+
+
+def head_first(pairs: Pairs, held_out: np.ndarray, model: str, folder: Path) -> Path:
+    """A classifier whose head is plain Bradley and Terry's on the frozen states of the last token."""
+    fitted = pairs.frame.filter(~held_out)
+    file = folder.with_name("pairs.parquet")
+    fitted.select("prompt", "chosen", "rejected").write_parquet(file)
+    found = dehusk.fit(file, folder.with_name("head"), embedder=model, pooling="last", max_length=TOKENS)
+    return Path(next(name for name in found.models if name.startswith("hf:")).removeprefix("hf:"))
 
 
 def plain(folder: Path, pairs: Pairs) -> tuple[Side, Side]:
@@ -115,6 +124,7 @@ def by_dehusk(folder: Path, pairs: Pairs, dtype: str) -> tuple[Side, str]:
 def report(pairs: Pairs, held_out: np.ndarray, model: str, folder: Path) -> Iterator[str]:
     """Train, score in four ways, compare."""
     trained = train(pairs, held_out, model, folder)
+    before = plain(folder.with_name("head") / CLASSIFIER, Pairs(pairs.frame[trained.rows]))[0]
     apart = Pairs(pairs.frame[trained.rows])
     pace = f"{trained.steps} steps of 8 pairs in {trained.seconds:,.0f} s"
     yield f"{trained.pairs} pairs trained on, {len(trained.rows)} held out; {pace}."
@@ -128,6 +138,7 @@ def report(pairs: Pairs, held_out: np.ndarray, model: str, folder: Path) -> Iter
         seconds = f"{side.seconds:,.0f}" if side.seconds else ""
         return f"| {name} | {side.accuracy} | {gap:.2g} | {gap / alone.both.std():.2g} | {seconds} |"
 
+    yield f"| the head alone, by transformers | {before.accuracy} | | | {before.seconds:,.0f} |"
     yield row("transformers alone", alone)
     yield row("the trainer, before it was saved", Side(trained.chosen, trained.rejected))
     yield row("`hf:`, float32", by_dehusk(folder, apart, "float32")[0])
@@ -136,14 +147,25 @@ def report(pairs: Pairs, held_out: np.ndarray, model: str, folder: Path) -> Iter
     yield row("`hf:`, auto", faster)
     yield row("as OpenRLHF reads it", openrlhf)
     logs = [np.log(apart.frame[name].str.len_chars().to_numpy()) for name in ("chosen", "rejected")]
-    within = np.corrcoef(alone.chosen - alone.rejected, logs[0] - logs[1])[0, 1]
+    lengths = logs[0] - logs[1]
+    within, earlier = (np.corrcoef(one.chosen - one.rejected, lengths)[0, 1] for one in (alone, before))
     yield ""
     yield f"`hf:`, auto {note}. Ranks agree on {np.mean(_order(faster) == _order(alone)):.1%} of the pairs."
-    yield f"Correlation of margins with the difference in log length, held out: {within:+.2f}."
+    yield f"Correlation of margins with log length, held out: {within:+.2f}; of the head alone: {earlier:+.2f}."
 
 
 def _order(side: Side) -> np.ndarray:
     return side.chosen > side.rejected
+
+
+def some(read: Pairs, fitted: int, held_out: int) -> tuple[Pairs, np.ndarray]:
+    """Random pairs of random prompts, and which of them are held out: no prompt is on both sides."""
+    order = stream(0, "benchmark").permutation(int(read.groups.max()) + 1)
+    place = np.argsort(order)[read.groups]
+    apart = place < np.quantile(place, held_out / (fitted + held_out))
+    drawn = stream(0, "pairs").permutation(len(read))
+    rows = np.concatenate([drawn[apart[drawn]][:held_out], drawn[~apart[drawn]][:fitted]])
+    return Pairs(read.frame[rows].drop("margin", strict=False)), np.arange(len(rows)) < held_out
 
 
 def main() -> None:
@@ -156,10 +178,8 @@ def main() -> None:
     parser.add_argument("--model", default="smollm2")
     parser.add_argument("--folder", type=Path, help="where the model goes; it is thrown away when absent")
     given = parser.parse_args()
-    read = read_pairs(str(given.data / "preference" / "ultrafeedback_sample.parquet")).pairs
-    rows = stream(0, "benchmark").permutation(len(read))[: given.pairs + given.held_out]
-    pairs = Pairs(read.frame[np.sort(rows)].drop("margin", strict=False))
-    held_out = np.isin(np.sort(rows), rows[: given.held_out])
+    read = read_pairs(str(given.data / "preference" / "arena_bench_v1_scored.parquet")).pairs
+    pairs, held_out = some(read, given.pairs, given.held_out)
     with tempfile.TemporaryDirectory() as scratch:
         lines = report(pairs, held_out, given.model, given.folder or Path(scratch, "model"))
         tell("train.py DATA", [("LoRA on SmolLM2, 500 real pairs, correlation with length punished", lines)], given.out)

@@ -1,5 +1,7 @@
 """Methods on planted data: the plain model pays for length, repairs that know it do not, and nobody is told a lie."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from planted_pairs import bench_of, planted
@@ -27,6 +29,23 @@ def test_every_table_has_its_rows():
 def test_a_misspelt_method_is_named():
     with pytest.raises(UnknownName, match="did you mean residualise"):
         methods(["residualize"])
+
+
+def test_repairs_of_one_target_have_a_row_for_each():
+    names = [one.name for one in methods(["flip", "match"], ["characters", "exclamations"])]
+    assert names == ["plain", "flip-characters", "flip-exclamations", "match"]
+    assert [one.name for one in methods(["drop-bold"], ["bold", "lists"])] == ["plain", "drop-bold"]
+    assert [one.name for one in methods(["flip"], ["characters"])] == ["plain", "flip"]
+
+
+def test_each_row_repairs_its_own_target(bench):
+    both = replace(bench, targets=("characters", "exclamations"))
+    tries = methods(["drop"], both.targets)
+    rows = {row.method: row for row in compared(both, tries, splits=2, held_out=0.3)}
+    assert list(rows) == ["plain", "drop-characters", "drop-exclamations"]
+    assert rows["drop-characters"].lost > 2 * rows["drop-exclamations"].lost  # only length was paid for
+    one = compared(replace(bench, targets=("characters",)), methods(["drop"]), splits=2, held_out=0.3)[1]
+    assert rows["drop-characters"].readings["accuracy"] == one.readings["accuracy"]
 
 
 def test_kinds_choose_their_methods():
@@ -79,10 +98,24 @@ def test_a_pool_is_picked_from(bench):
     held = type(held)(held.test, held.targets, {}, pool)
     perfect, _ = readings(lambda p, f, g: p[:, 0].astype(float), held)
     longest, _ = readings(lambda p, f, g: p[:, 1].astype(float), held)
-    assert perfect["gold:1"] == pytest.approx(0, abs=1e-9)
-    assert perfect["gold:8"] > perfect["gold:2"] > 0.3
-    assert longest["lift:characters"] > 1
-    assert abs(longest["gold:8"]) < 0.5
+    assert pool.draws == [1, 2, 4, 8]
+    assert pool.best_of == 8
+    assert not perfect["gold:1"].any()  # exactly: what rounding leaves of 0 would be called sure
+    assert perfect["gold:8"].mean() > perfect["gold:2"].mean() > 0.3
+    assert (perfect["gold:8"] >= 0).all()
+    assert longest["lift:characters"].mean() > 1
+    assert abs(longest["gold:8"].mean()) < 0.5
+
+
+def test_the_same_rows_elsewhere_have_the_same_accuracy(bench):
+    held = bench.held(np.arange(60))
+    found, _ = readings(by_good_words, type(held)(held.test, held.targets, {"same": held.test}))
+    assert found["accuracy:same"].mean() == pytest.approx(found["accuracy"])
+    assert len(found["accuracy:same"]) == len(np.unique(held.test.groups)) < 60
+
+
+def by_good_words(points, features, groups):
+    return points[:, 0].astype(float)
 
 
 def test_groups_reach_rules_that_compare_within_a_prompt(bench):

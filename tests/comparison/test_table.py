@@ -38,6 +38,28 @@ def test_differences_are_paired():
     assert row.readings["accuracy"].high - row.readings["accuracy"].low > 0.05
 
 
+def test_what_is_the_same_in_every_split_is_paired_by_prompt():
+    """40 prompts that differ much and a method that is right a little more often on each."""
+    rng = np.random.default_rng(6)
+    prompts = rng.normal(0.6, 0.3, 40)
+    plain, method = outcomes(rng, 0.7, 0.5), outcomes(rng, 0.7, 0.5)
+
+    def on_both(some, values):
+        return tuple(replace(one, readings={**one.readings, "accuracy:other": values}) for one in some)
+
+    row = table(
+        Tried("plain", "plain", on_both(plain, prompts)),
+        Tried("better", "objective", on_both(method, prompts + rng.normal(0.02, 0.01, 40))),
+    )["better"]
+    own, change = row.readings["accuracy:other"], row.against["accuracy:other"]
+    assert own.n == change.n == 40
+    assert row.readings["accuracy"].n == 5
+    assert own.high - own.low == pytest.approx(2 * 2.02 * 0.3 / np.sqrt(40), rel=0.3)
+    assert change.high - change.low < 0.01
+    assert change.direction == 1
+    assert change.p < 1e-6
+
+
 def test_what_moved_elsewhere_is_named_only_if_it_did():
     rng = np.random.default_rng(1)
     rows = table(
@@ -94,6 +116,24 @@ def test_false_alarms_elsewhere_are_rare():
 def comparison(*tried):
     rows = tuple(rows_of(tried, FEATURES, ("length",), 0.3))
     return Comparison(RunRecord("compare", {}, 0), (), ("length",), ("accuracy",), rows, 5, 100, 100)
+
+
+@pytest.mark.parametrize(("best_of", "clears"), [(8, False), (4, True), (None, True)])
+def test_gold_is_asked_at_the_n_that_is_told(best_of, clears):
+    rng = np.random.default_rng(7)
+    plain, method = outcomes(rng, 0.7, 0.5), outcomes(rng, 0.7, 0.0)
+    gold = {"gold:4": np.zeros(9), "gold:8": rng.normal(1, 0.01, 9)}
+    lower = {"gold:4": np.zeros(9), "gold:8": rng.normal(0.5, 0.01, 9)}
+
+    def with_gold(some, picked):
+        return tuple(replace(one, readings={**one.readings, **picked}) for one in some)
+
+    found = comparison(
+        Tried("plain", "plain", with_gold(plain, gold)), Tried("method", "repair", with_gold(method, lower))
+    )
+    found = replace(found, columns=tuple(found.rows[0].readings), best_of=best_of)
+    assert found.gold == (f"gold:{best_of}" if best_of else None)
+    assert found.clears(found.rows[1]) is clears
 
 
 @pytest.mark.parametrize(

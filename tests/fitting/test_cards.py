@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 import yaml
 
-from dehusk.core.findings import Audit, Finding
+from dehusk.core.findings import STAGES, Audit, Estimate, Finding, Skipped, TraceRow
 from dehusk.core.kinds import objectives
 from dehusk.core.messages import say
 from dehusk.core.run import InputRecord, RunRecord
@@ -88,6 +88,47 @@ def test_names_and_findings_of_others_are_shown_as_they_are():
     assert "3 findings: 1 fail, 1 warn" in rest and "not told" not in rest
     rows = [line for line in rest.splitlines() if line.startswith("|")]
     assert len({len(re.findall(r"(?<!\\)\|", row)) for row in rows}) == 1
+
+
+def estimate(value, half=0.1):
+    return Estimate(value, value - half, value + half, 100, "win-rate shift", "by hand")
+
+
+def row(feature, labels, paid, verdict="warn"):
+    cells = {stage: say("core.no_reason") for stage in STAGES}
+    cells |= {name: {"raw": one} for name, one in (("data", labels), ("reward_model", paid)) if one is not None}
+    return TraceRow(feature, "length", verdict, "unstated", cells)
+
+
+def test_the_watched_come_first_and_then_what_is_surely_paid_for_most():
+    noisy, sure = row("noisy", estimate(0.1), estimate(0.9, half=0.8)), row("sure", estimate(0.1), estimate(-0.4))
+    trace = (
+        row("labels only", estimate(0.123456), None, "inform"),
+        noisy,
+        row("quiet", estimate(0.3), estimate(0.9), "pass"),
+        row(HOSTILE, estimate(-0.05), estimate(0.35)),
+        sure,
+        row("characters", estimate(0), estimate(0.01), "pass"),
+        *(row(f"small {i}", estimate(0), estimate(0.01 * i)) for i in range(9)),
+    )
+    skipped = (
+        Skipped("reward_model.counterfactual", say("core.no_reason")),
+        Skipped("policy.gain", say("core.no_reason")),
+    )
+    loud = [
+        Finding("data.terms", "data", say("card.lead", base=name), "fail", feature=name) for name in ("sure", "else")
+    ]
+    audit = Audit(RunRecord("audit", {}, 0), (), (*loud,), trace, skipped, (), ())
+    rest = model_card(replace(CARD, audit=audit, watched=("characters", "not measured"))).replace("\\", "")
+    table = [line.split(" | ") for line in rest.split("## Audit")[1].splitlines() if line.startswith("| ")]
+    names = [cells[0].removeprefix("| ") for cells in table]
+    assert names[1] == "length (characters)" and names[2] == "sure" and names[3].startswith("a|b")
+    assert names[4] == "noisy" and "quiet" not in names and len(names) == 1 + 1 + 6
+    assert table[2][1:3] == ["+10.0 (+0.0 … +20.0)", "-0.40 (-0.50 … -0.30)"]
+    assert "from else" in rest and "from sure" not in rest  # the table has told that
+    assert "What the model pays for when the same answer is edited" in rest and "What it was gained by" not in rest
+    lone = model_card(replace(CARD, audit=replace(audit, trace=trace[:1])))
+    assert "+12.3 (+2.3 … +22.3) | — | inform" in lone.replace("\\", "")
 
 
 def test_the_card_is_written_in_the_language_of_the_run(tmp_path):

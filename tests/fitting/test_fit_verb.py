@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 from pathlib import Path
 
@@ -11,8 +12,13 @@ import pytest
 import torch
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
-from dehusk.core.options import ScoreConfig
+from dehusk.core.options import FitConfig, ScoreConfig
+from dehusk.core.run import stream
+from dehusk.io import read_pairs
 from dehusk.rewards import open_models
+from dehusk.stats.bounding import bounded
+from dehusk.stats.slopes import standardised_slopes
+from dehusk.workflow import run_fit
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "rewards" / "models"))
 
@@ -162,6 +168,51 @@ def test_a_mistake_is_one_line_and_exit_code_2(fit, folder, words, said, lang):
     assert not (folder / "out").exists()
 
 
+def many_pairs(count=120):
+    """Of as many prompts, with longer answers chosen as a rule."""
+    draw = np.random.default_rng(0)
+
+    def answer(most):
+        return " ".join(draw.choice(["good", "bad", "well"], draw.integers(1, most)))
+
+    return [{"prompt": f"q {i}?", "chosen": answer(9), "rejected": answer(6)} for i in range(count)]
+
+
+@pytest.mark.parametrize(
+    "words", [("--l2", "1"), ("--members", "3", "--l2", "1"), ("--train", "full", "--looks", "2")], ids=" ".join
+)
+def test_what_was_made_is_audited_on_held_out_pairs_and_the_card_says_so(fit, folder, words):
+    (folder / "pairs.jsonl").write_text("\n".join(map(json.dumps, many_pairs())))
+    ran = fit(*words, "--held-out", "0.4", "--target", "bullets", "--format", "json")
+    assert ran.code == 0, ran.err
+    told = json.loads(ran.out)
+    model = open_models(ScoreConfig(reward_model=tuple(told["models"][:1]), device="cpu", dtype="float32"))[0]
+    pairs = read_pairs("pairs.jsonl").pairs
+    count = int(pairs.groups.max()) + 1
+    apart = np.isin(pairs.groups, stream(0, "fit.held_out").permutation(count)[: math.ceil(0.4 * count)])
+    assert told["held_out"] == apart.sum() < len(pairs)
+    asked, *sides = (pairs.frame[name].filter(apart).to_list() for name in ("prompt", "chosen", "rejected"))
+    scores, sizes = ([model.score(asked, side) for side in sides], [np.array([*map(len, side)]) for side in sides])
+    more = (sizes[0] - sizes[1]).astype(float)
+    paid = standardised_slopes(bounded(more)[:, None], scores[0] - scores[1], pairs.groups[apart])
+    length = next(row for row in told["stands_out"] if row["feature"] == "characters")
+    assert length["reward_model"]["value"] == pytest.approx(paid.value[0], abs=2e-3)
+    assert length["reward_model"]["low"] == pytest.approx(paid.low[0], abs=2e-3)
+    if len(told["readings"]) == 1:  # the monitor of one head, or model, says the same
+        assert told["readings"][0]["eval_paid/characters"] == pytest.approx(length["reward_model"]["value"])
+    assert length["data"]["value"] == pytest.approx(np.sign(more).mean())
+    card = (folder / "out" / "README.md").read_text("utf-8").replace("\\", "")
+    shown = f"| {100 * np.sign(more).mean():+.1f} (" in card, f"| {length['reward_model']['value']:+.2f} (" in card
+    assert all(shown) and "| length (characters) |" in card.split("## Audit")[1]
+    assert "paid for length (characters), SD" not in card and "edited" in card  # told once; and what was not looked at
+
+
+def test_too_few_held_out_prompts_for_an_audit_are_said_in_the_card(fit, folder):
+    assert fit("--held-out", "0.25").code == 0
+    card = (folder / "out" / "README.md").read_text("utf-8")
+    assert "not looked at for: Features that go with being chosen" in card and "| length" not in card
+
+
 def test_too_few_prompts_for_a_penalty_is_one_line(fit, folder):
     (folder / "pairs.jsonl").write_text("\n".join(map(json.dumps, PAIRS[:4])))
     ran = fit()
@@ -182,3 +233,29 @@ def test_a_whole_model_is_trained_and_watched(fit, folder):
     rows = [json.loads(line) for line in (folder / "out" / "monitor.jsonl").read_text().splitlines()]
     assert {"eval_accuracy", "eval_paid/characters", "eval_prompt_gain"} <= rows[-1].keys()
     assert (folder / "out" / "README.md").exists()
+
+
+class Killed(Exception):
+    pass
+
+
+def test_a_run_that_was_killed_goes_on_with_what_was_read_before(fit, folder, base):
+    words = ("--train", "lora", "--objective", "correlation", "--held-out", "0.2", "--looks", "3", "--batch", "4")
+    assert fit(*words).code == 0
+    whole = folder / "out"
+    whole.rename(folder / "whole")
+
+    def kill(stage, done, steps):
+        if stage == "training" and done == 9:
+            raise Killed
+
+    how = {"train": "lora", "objective": "correlation", "held_out": 0.2, "looks": 3, "batch": 4}
+    here = {"pairs": "pairs.jsonl", "embedder": str(base), "device": "cpu", "dtype": "float32", "out": "out"}
+    with pytest.raises(Killed):
+        run_fit(FitConfig(**here, **how), watch=kill)
+    assert len((whole / "monitor.jsonl").read_text().splitlines()) == 2  # of 12 steps the 4th and the 8th
+    assert "--resume" in fit(*words).err
+    ran = fit(*words, "--resume")
+    assert ran.code == 0, ran.err
+    for name in ("monitor.jsonl", "model.safetensors"):
+        assert (whole / name).read_bytes() == (folder / "whole" / name).read_bytes()

@@ -74,6 +74,55 @@ def test_too_few_steps_are_noticed():
     assert not hasty.settled
 
 
+def test_a_single_round_proves_nothing():
+    fitted = fit_heads(made(), BY_STEPS, l2=3.0, rng=rng(), schedule=Schedule(steps=20, rounds=1))
+    assert fitted.steps == (20,) and not fitted.settled
+    exact = fit_heads(made(), BT, l2=3.0, rng=rng())
+    assert exact.steps == (0,) and exact.settled
+
+
+@pytest.mark.parametrize("name", ["odin", "fimi", "dir", "mmd", "inform", "groupdro"])
+def test_a_fit_that_says_it_has_settled_has(name):
+    """Games between two learners, kinks and noise: five times the steps from other first weights give the same head."""
+    data = made(600, 16, gap=0.6, k=2)
+    data = replace(data, chosen=data.chosen + 0.3 * np.eye(16, dtype=np.float32)[0])
+    data = replace(data, chosen_features=data.chosen[:, :2].astype(float))
+    objective = objectives[name].thing()
+    short = fit_heads(data, objective, l2=10.0, rng=rng())
+    long = fit_heads(data, objective, l2=10.0, rng=rng(1), schedule=Schedule(steps=1000))
+    assert short.settled and short.steps[0] < 2000
+    assert np.corrcoef(margins(short.head, data), margins(long.head, data))[0, 1] > 0.98
+
+
+def test_one_enormous_answer_does_not_switch_a_penalty_off():
+    """It has nearly all of the variance of the feature; the other pairs' reward must not go with the feature."""
+    data = made(600, 8, k=1)
+    data.chosen[:, 0] += 0.8
+    data = replace(data, chosen_features=data.chosen[:, :1].astype(float))
+    longer = (data.chosen_features - data.rejected_features)[1:, 0]
+    for name in ("bt", "correlation", "fimi", "odin", "poe"):
+        data.chosen_features[0] = 100.0
+        fitted = fit_heads(data, objectives[name].thing(), l2=3.0, rng=rng())
+        owed = np.corrcoef(margins(fitted.head, data)[1:], longer)[0, 1]
+        assert owed > 0.5 if name == "bt" else abs(owed) < 0.3, name
+
+
+def test_a_strong_penalty_on_weights_does_not_empty_a_bottleneck():
+    """Half the squares of encoder and decoder would be |w|, which is 0 at once where the penalty is strong."""
+    data = made(600, 16, gap=0.6)
+    plain = fit_heads(data, BT, l2=3000.0, rng=rng())
+    for seed in range(3):
+        fitted = fit_heads(data, objectives["inform"].thing(), l2=3000.0, rng=rng(seed))
+        assert np.corrcoef(margins(fitted.head, data), margins(plain.head, data))[0, 1] > 0.9
+
+
+def test_odin_keeps_the_preference_in_the_head_that_is_kept():
+    """A preference that has nothing to do with the feature: were it free of L2, the other head would take it over."""
+    data = made(600, 16, gap=0.6)
+    plain, kept = (fit_heads(data, objectives[name].thing(), l2=100.0, rng=rng()) for name in ("bt", "odin"))
+    assert np.corrcoef(margins(kept.head, data), margins(plain.head, data))[0, 1] > 0.95
+
+
 def test_weights_count_like_repeats_and_nothing_is_nothing():
     data = made(200, 6, gap=0.4)
     counts = rng(1).integers(0, 4, 200)

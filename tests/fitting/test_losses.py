@@ -19,7 +19,7 @@ from dehusk.fitting.losses.correlation import (
     squared_correlation,
 )
 from dehusk.fitting.losses.discrepancy import bins_of, conditional_mmd
-from dehusk.fitting.losses.information import label_information, latent_kl
+from dehusk.fitting.losses.information import label_information, latent_kl, noisy_bradley_terry
 from dehusk.fitting.losses.pair_weights import (
     distance_weights,
     error_weights,
@@ -69,6 +69,10 @@ GRADIENTS = {  # name -> (function of the tensors that learn, those tensors)
     "label_information": (
         lambda logit: label_information(logit, (Z[:PAIRS] > 0).double(), torch.ones(PAIRS, 2), Z.abs().mean(0)),
         (draw(PAIRS, 2),),
+    ),
+    "noisy_bradley_terry": (
+        lambda d, v, m: noisy_bradley_terry(d, v.exp(), margin=m, weight=weights()),
+        (draw(PAIRS), draw(PAIRS, seed=1), draw(PAIRS, seed=2)),
     ),
     "latent_kl": (lambda m, s: latent_kl(m, s, weight=weights()), (draw(PAIRS, 3), draw(PAIRS, 3, seed=1))),
     "product_of_experts": (lambda d: product_of_experts(d, Z[:PAIRS, 0]), (draw(PAIRS),)),
@@ -254,13 +258,16 @@ PULLS = {
         of_answers(lambda r, z, label: conditional_mmd(r[:, None], z, label, bins=4))
     ),
     "label_information": lambda: last_is_pulled_less(information_of_differences),
+    "noisy_bradley_terry": lambda: smaller(  # what noise may have turned round pulls less
+        pull(lambda d: noisy_bradley_terry(d, 9 * ONE), -ONE), pull(bradley_terry, -ONE)
+    ),
     "latent_kl": lambda: bool(pull(lambda m: latent_kl(m[:, None], torch.zeros(1, 1)), 2 * ONE) < 0),
     "product_of_experts": lambda: smaller(pull(lambda d: product_of_experts(d, ONE), ONE), pull(bradley_terry, ONE)),
     "focal": lambda: smaller(
         pull(focal, 2 * ONE) / pull(bradley_terry, 2 * ONE), pull(focal, -ONE) / pull(bradley_terry, -ONE)
     ),
     "distance_weights": lambda: smaller(distance_weights(2 * ONE, ONE[0]), distance_weights(ONE, ONE[0])),
-    "error_weights": lambda: smaller(error_weights(ONE), error_weights(-ONE)),
+    "error_weights": lambda: smaller(*error_weights(torch.tensor([1.0, 1.0, 1.0, -1.0]))[2:]),
     "worst_group": group_pull,
     "neutral_tie": lambda: bool(pull(neutral_tie, ONE) < 0 < pull(neutral_tie, -ONE)),
     "interpolated": lambda: smaller(pull(lambda d: interpolated(d, ONE / 2), ONE), pull(bradley_terry, ONE)),
@@ -353,8 +360,29 @@ def test_an_averaged_bottleneck_lets_opposite_means_pass():
 
 def test_a_first_head_that_is_sure_of_an_error_is_believed():
     d = torch.tensor([1.0, -1.0, -5.0, math.nan])
-    assert error_weights(d, factor=4.0).tolist() == [1, 4, 1, 1]
-    assert error_weights(d, factor=4.0, believable=0.0).tolist() == [1, 4, 4, 1]
+    assert error_weights(d, factor=4.0, room=1.0).tolist() == [1, 4, 1, 1]
+    assert error_weights(d, factor=4.0, room=1.0, believable=0.0).tolist() == [1, 4, 4, 1]
+
+
+@pytest.mark.parametrize(("errors", "expected"), [(1, 3.0), (3, 2 / 3 * 7 / 3), (5, 1.0), (0, 1.0), (10, 1.0)])
+def test_errors_never_outweigh_what_a_first_head_gets_right(errors, expected):
+    d = torch.cat([-torch.ones(errors), torch.ones(10 - errors), torch.full((4,), math.nan)]).double()
+    found = error_weights(d, room=0.4)
+    assert found[:errors].tolist() == pytest.approx([expected] * errors)
+    assert torch.equal(found[errors:], torch.ones(14 - errors, dtype=found.dtype))
+    if errors < 4:
+        assert float(found[:errors].sum()) <= 0.4 * float(found[:10].sum()) + 1e-9
+
+
+def test_the_noise_of_a_bottleneck_is_averaged_out():
+    """The mean over the noise, against an integral on a fine grid; without noise it is the plain likelihood."""
+    d, sd, margin = draw(20), 2 * draw(20, seed=1).abs(), draw(20, seed=2)
+    grid = torch.linspace(-9, 9, 4001, dtype=torch.float64)
+    normal = (-(grid**2) / 2).exp()
+    each = torch.nn.functional.softplus(margin[:, None] - d[:, None] - sd[:, None] * grid) @ (normal / normal.sum())
+    assert float(noisy_bradley_terry(d, sd**2, margin=margin)) == pytest.approx(float(each.mean()), abs=1e-3)
+    plain = float(bradley_terry(d, margin=margin, weight=weights(20)))
+    assert float(noisy_bradley_terry(d, 0 * d, margin=margin, weight=weights(20))) == pytest.approx(plain, abs=1e-6)
 
 
 def test_small_gaps_weigh_one_on_average_over_the_pairs_seen():
@@ -456,6 +484,16 @@ def test_the_discrepancy_is_the_one_by_loops():
                 for k in range(i)
             ]
     assert float(conditional_mmd(r, Z, label, bins=3)) == pytest.approx(np.mean(found))
+
+
+def test_single_numbers_have_the_discrepancy_of_the_same_points_in_a_plane():
+    """Waves give what the table of all pairs gives; far outliers count as lying at the edge of what is looked at."""
+    r, z, label = draw(80, 1), draw(80, 2, seed=1), torch.tensor([1.0, 0.0]).repeat_interleave(40)
+    plane = torch.cat([r, 0 * r], dim=1)
+    assert float(conditional_mmd(r, z, label)) == pytest.approx(float(conditional_mmd(plane, z, label)), abs=1e-6)
+    far = r.clone()
+    far[0] = 1e4
+    assert abs(float(conditional_mmd(far, z, label) - conditional_mmd(r, z, label))) < 0.05
 
 
 def test_quantile_bins_hold_equally_many_and_equal_values_together():

@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 import torch
 from planted_batches import coefficients, differences, fitted, planted, some_of
+from sklearn.linear_model import LogisticRegression
 
 from dehusk.core.errors import InputError
 from dehusk.core.kinds import objectives
 from dehusk.fitting.objectives.queue import Seen, empty_queue, filled_up, held, push
+from dehusk.fitting.objectives.regressions import least_squares, log_odds, regression
 from dehusk.fitting.objectives.side_network import ask, learn, side_network
 from dehusk.rewards.heads import LinearHead
 
@@ -142,11 +144,14 @@ def test_less_is_owed_to_the_feature_than_of_a_plain_fit(name):
 @pytest.mark.parametrize(
     ("name", "options"),
     [
-        *(("correlation", {"form": form}) for form in ("plain", "pairs")),
+        *(("correlation", {"form": form}) for form in ("plain", "partial")),
         ("correlation", {"kernel": 0.1}),
         ("correlation", {"hidden": 8}),
         ("dir", {"hidden": 8, "level": "hidden"}),
-        ("mmd", {"hidden": 8, "level": "hidden", "strength": 30.0}),
+        ("dir", {"hidden": 8, "level": "hidden", "units": 8}),
+        ("mmd", {"hidden": 8, "level": "hidden", "strength": 100.0}),
+        ("fimi", {"units": 32, "form": "plain"}),
+        ("odin", {"form": "plain", "strength": 1.0, "orthogonal": 1.0}),
     ],
 )
 def test_other_forms_are_against_the_feature_too(name, options):
@@ -238,7 +243,7 @@ def test_the_bound_does_not_vanish_at_one_pair_a_device():
 def test_q_reports_what_it_could_tell():
     _, head, *_ = fit("dir")
     found = made("dir").readings(head)
-    assert found["highest_held_out_auc"] > 0.75 > found["held_out_auc"] > 0.4
+    assert found["highest_held_out_auc"] > 0.7 > found["held_out_auc"] > 0.4
     batch, _ = planted()
     mixed = torch.randperm(600, generator=torch.Generator().manual_seed(0))
     unrelated = dataclasses.replace(
@@ -291,7 +296,7 @@ def test_the_released_bottleneck_holds_nothing_back():
 
 def test_the_second_head_starts_again_and_leans_on_errors():
     batch, _ = planted()
-    objective = made("jtt")
+    objective = made("jtt", room=1.0)
     torch.manual_seed(0)
     head = objective.build(16, 2, 600)
     objective.before(head, batch, 0.0)
@@ -443,6 +448,62 @@ def test_mixing_rewards_is_mixing_points_for_a_linear_head():
         )
         whole = objective.reward(head, chosen) - objective.reward(head, rejected)
         torch.testing.assert_close(difference, whole, rtol=1e-4, atol=1e-5)
+
+
+def test_a_regression_is_solved_as_others_solve_it():
+    x, y, weight = (torch.tensor(np.random.default_rng(i).normal(size=(200, m))) for i, m in enumerate((3, 2, 1)))
+    weight, label = weight[:, 0].abs(), (y[:, 0] > 0).double()
+    given = torch.cat([x, label[:, None], 1 - label[:, None]], dim=1) * weight.sqrt()[:, None]
+    slopes = np.linalg.lstsq(given.numpy(), (y * weight.sqrt()[:, None]).numpy(), rcond=None)[0][:3]
+    np.testing.assert_allclose(least_squares(x, y, label, weight).numpy(), x.numpy() @ slopes, atol=0.01)
+
+    layer = regression(3, 2).double()
+    known = torch.stack([weight, torch.ones(200)], dim=1)
+    labels = (x @ x.new_tensor([[1.0, 0.0], [-2.0, 1.0], [0.0, 0.0]]) + y > 0).double()
+    for _ in range(3):
+        log_odds(layer, x, labels, known)
+    for k in range(2):
+        oracle = LogisticRegression(C=1 / float(0.01 * known[:, k].sum()), tol=1e-10, intercept_scaling=1e3)
+        oracle.fit(x.numpy(), labels[:, k].numpy(), sample_weight=known[:, k].numpy())
+        np.testing.assert_allclose(layer.weight[k].numpy(), oracle.coef_[0], atol=0.02)
+
+
+def confounded(seed=0, prompts=600):
+    """Prompts that ask for length are those that are hard: between prompts long answers are the poor ones.
+
+    Within a prompt length earns .5 a unit, whose label holds it; over all answers it goes with nothing.
+    """
+    rng = np.random.default_rng(seed)
+    asked = rng.normal(size=prompts)
+    length = [asked + 0.7 * rng.normal(size=prompts) for _ in range(2)]
+    merit = [rng.normal(size=prompts) for _ in range(2)]
+    worth = [0.7 * z + m for z, m in zip(length, merit, strict=True)]
+    first = worth[0] - worth[1] + rng.logistic(size=prompts) > 0
+    sides = [np.where(first, 0, 1), np.where(first, 1, 0)]
+    columns = [np.stack(pair)[side, np.arange(prompts)] for side in sides for pair in (length, merit)]
+    points = [np.column_stack([columns[at], columns[at + 1], asked]) for at in (0, 2)]
+    chosen, rejected = (torch.tensor(each, dtype=torch.float32) for each in points)
+    batch = dataclasses.replace(
+        planted(pairs=prompts)[0],
+        chosen=chosen, rejected=rejected, chosen_features=chosen[:, :1], rejected_features=rejected[:, :1],
+        foreign_chosen=None, foreign_rejected=None,
+    )  # fmt: skip
+    return batch, chosen[:, 0] - rejected[:, 0], chosen[:, 1] - rejected[:, 1]
+
+
+@pytest.mark.parametrize("name", ["correlation", "odin", "fimi", "mmd"])
+def test_a_penalty_holds_within_prompts_whatever_prompts_are_worth(name):
+    """Answers of all prompts can be made to look even by what a prompt is worth, which no comparison ever sees."""
+    batch, length, merit = confounded()
+    owed = {}
+    for form in ("pairs", "partial"):
+        objective = made(name, form=form)
+        difference = differences(objective, fitted(objective, batch), batch)
+        owed[form], right = (np.corrcoef(difference, x)[0, 1] for x in (length, merit))
+        assert right > 0.7
+    assert abs(owed["pairs"]) < 0.1
+    if name in ("correlation", "fimi"):  # the others' published forms do better here, but for no reason of theirs
+        assert owed["partial"] > 0.2
 
 
 @pytest.mark.parametrize("form", ["partial", "plain", "pairs"])

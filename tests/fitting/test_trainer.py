@@ -3,6 +3,7 @@
 import json
 import math
 import sys
+from collections import Counter
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from transformers import (
     BertConfig,
     BertForSequenceClassification,
     LlamaForCausalLM,
+    LlamaModel,
 )
 from trl import RewardConfig, RewardTrainer
 
@@ -28,7 +30,7 @@ from dehusk.core.tables import Pairs
 from dehusk.features.measuring import declared, measure
 from dehusk.fitting.classifier_folder import close_at_end_of_text
 from dehusk.fitting.launching import datasets
-from dehusk.fitting.objectives import Batch
+from dehusk.fitting.objectives import Batch, penalised
 from dehusk.fitting.reward_trainer import Beside, HeldOut, collate, make_trainer, score_layer, text_loss, together
 from dehusk.fitting.token_pairs import token_pairs
 from dehusk.fitting.trainer import CHECKPOINTS, train_model
@@ -174,24 +176,44 @@ def test_a_preference_is_learnt_and_the_folder_needs_nothing_of_ours(base, tmp_p
     assert trained.rejected == pytest.approx(sides[1][trained.rows], abs=1e-4)
 
 
-def test_trl_reads_the_folder_as_its_own(base, tmp_path):
-    fit(base, tmp_path / "model")
-    tokenizer = AutoTokenizer.from_pretrained(tmp_path / "model")
+def test_trl_reads_the_folder_as_its_own_and_trains_on(base, tmp_path):
+    folder = tmp_path / "model"
+    fit(base, folder)
+    tokenizer, model = AutoTokenizer.from_pretrained(folder), weights(folder)
     tokens, _ = token_pairs(PAIRS, Rendering(tokenizer))
-    talk = {
-        side: [
+    talk, plain = {}, {}
+    for side in ("chosen", "rejected"):
+        talk[side] = [
             [{"role": "user", "content": asked}, {"role": "assistant", "content": said}]
             for asked, said in PAIRS.frame.select("prompt", side).iter_rows()
         ]
-        for side in ("chosen", "rejected")
-    }
+        texts = tokenizer.apply_chat_template(talk[side], tokenize=False)
+        with torch.inference_mode():
+            each = [model(**tokenizer(text, add_special_tokens=False, return_tensors="pt")) for text in texts]
+        plain[side] = np.array([one.logits.item() for one in each])
     with quiet():
-        arguments = RewardConfig(output_dir=str(tmp_path), use_cpu=True, bf16=False, report_to="none")
+        arguments = RewardConfig(
+            output_dir=str(tmp_path / "more"), use_cpu=True, bf16=False, report_to="none", max_steps=1,
+            learning_rate=1e-2, dataloader_pin_memory=False, disable_tqdm=True, save_strategy="no",
+        )  # fmt: skip
         data = Dataset.from_dict(talk)
-        trainer = RewardTrainer(model=str(tmp_path / "model"), args=arguments, train_dataset=data)
+        trainer = RewardTrainer(model=str(folder), args=arguments, train_dataset=data, eval_dataset=data)
     assert [row["chosen_ids"] for row in trainer.train_dataset] == tokens.chosen
     assert [row["rejected_ids"] for row in trainer.train_dataset] == tokens.rejected
-    assert torch.equal(trainer.model.score.weight, weights(tmp_path / "model").score.weight)
+    with torch.inference_mode():
+        batch = trainer.data_collator([*trainer.train_dataset])
+        theirs = trainer.model.eval()(**batch).logits[:, 0].double().numpy()
+    assert theirs == pytest.approx(np.concatenate([*plain.values()]), abs=1e-5)
+    start = weights(folder).state_dict()
+    with quiet():
+        read = trainer.evaluate()
+        trainer.train()
+    assert read["eval_margin"] == pytest.approx(
+        (plain["chosen"] - plain["rejected"]).mean(), abs=1e-5
+    )  # 5 full batches
+    assert trainer.state.global_step == 1
+    assert (trainer.model.score.weight - start["score.weight"]).abs().max() > 1e-3
+    assert all(torch.equal(value, start[name]) for name, value in weights(folder).state_dict().items())
 
 
 def language_model(folder):
@@ -202,30 +224,50 @@ class Killed(Exception):
     pass
 
 
-@pytest.mark.parametrize(("train", "name"), [("full", "bt"), ("lora", "correlation"), ("lora", "dir")])
-def test_a_run_that_was_killed_goes_on_to_the_same_weights(base, tmp_path, train, name):
-    objective = objectives[name].thing()
-    more = {"train": train, "epochs": 2, "looks": 4}  # 8 steps, a checkpoint every other
-    fit(base, tmp_path / "whole", objective, **more)
+def killed_and_resumed(base, folder, objective, train):
+    """Weights of a run of 8 steps, a checkpoint every other, and of one that was killed at the fifth and went on."""
+    more = {"train": train, "epochs": 2, "looks": 4}
+    fit(base, folder / "whole", objective, **more)
 
     def kill(_, done, steps):
         if done == 5:
             raise Killed
 
-    folder = tmp_path / "killed"
     with pytest.raises(Killed):
-        fit(base, folder, objective, watch=kill, **more)
+        fit(base, folder / "killed", objective, watch=kill, **more)
     with pytest.raises(InputError, match="--resume"):
-        fit(base, folder, objective, **more)
+        fit(base, folder / "killed", objective, **more)
     with pytest.raises(InputError, match="another run"):
-        fit(base, folder, objective, **more, resume=True, seed=1)
+        fit(base, folder / "killed", objective, **more, resume=True, seed=1)
     steps = []
-    fit(base, folder, objective, **more, resume=True, watch=lambda _, done, __: steps.append(done))
+    fit(base, folder / "killed", objective, **more, resume=True, watch=lambda _, done, __: steps.append(done))
     assert steps == [5, 6, 7, 8]
-    whole, resumed = (weights(tmp_path / name).state_dict() for name in ("whole", "killed"))
+    return [weights(folder / name).state_dict() for name in ("whole", "killed")]
+
+
+@pytest.mark.parametrize(
+    ("train", "name"),
+    [("full", "bt"), ("full", "correlation"), ("lora", "correlation"), ("lora", "dir"), ("full", "jtt")],
+)
+def test_a_run_that_was_killed_goes_on_to_the_same_weights(base, tmp_path, train, name):
+    whole, resumed = killed_and_resumed(base, tmp_path, objectives[name].thing(), train)
     start = {place: value for place, value in language_model(base).state_dict().items() if "lm_head" not in place}
     assert max((whole[place] - value).abs().max().item() for place, value in start.items()) > 1e-3
     assert not [place for place, value in whole.items() if not torch.equal(value, resumed[place])]
+
+
+def test_a_run_that_forgot_the_pairs_of_its_penalty_would_go_on_to_others(base, tmp_path, monkeypatch):
+    """The test above can fail: the queue is part of what a checkpoint must hold."""
+
+    def forgetful(size, width):
+        queue = torch.nn.Module()
+        queue.register_buffer("rows", torch.zeros(size, width), persistent=False)
+        queue.register_buffer("count", torch.zeros((), dtype=torch.long), persistent=False)
+        return queue
+
+    monkeypatch.setattr(penalised, "empty_queue", forgetful)
+    whole, resumed = killed_and_resumed(base, tmp_path, objectives["correlation"].thing(), "lora")
+    assert any(not torch.equal(value, resumed[place]) for place, value in whole.items())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -361,7 +403,9 @@ def test_features_weights_and_margins_come_with_their_rows(base, tmp_path):
     fit(base, tmp_path / "model", seen, pairs=Pairs(frame))
     used = frame.filter(pl.Series(~HELD_OUT))
     sizes = used.select(pl.col("chosen", "rejected").str.len_chars()).to_numpy().astype(float)
-    standard = (sizes - sizes.mean()) / sizes.std()
+    even = sizes - np.median(sizes)  # no answer may outweigh all others
+    even = np.tanh(even / np.sqrt((even**2).mean()))
+    standard = (even - even.mean()) / even.std()
     weight = used["weight"].to_numpy() / used["weight"].mean()
     rows = torch.cat([batch.row for batch in seen.batches]).tolist()
     assert sorted(rows) == list(range(32)) and rows != sorted(rows)
@@ -421,6 +465,24 @@ def test_the_monitor_hears_of_the_held_out_pairs_and_stops_the_run(base, tmp_pat
     assert all(len(side) == 8 for _, *sides, log, foreign in heard for side in (*sides, foreign))
     assert {"loss", "accuracy", "margin", "epoch"} <= set(heard[-1][3])
     assert not np.allclose(heard[-1][1] - heard[-1][2], heard[-1][4])  # another prompt, another margin
+
+
+def test_at_each_look_a_held_out_text_is_scored_once_under_its_own_and_once_under_another_prompt(
+    base, tmp_path, monkeypatch
+):
+    forward, seen, looks = LlamaModel.forward, {True: [], False: []}, []
+
+    def counted(self, input_ids=None, **more):
+        seen[self.training] += [tuple(row[row != 0].tolist()) for row in input_ids]
+        return forward(self, input_ids=input_ids, **more)
+
+    monkeypatch.setattr(LlamaModel, "forward", counted)
+    fit(base, tmp_path / "model", monitor=lambda *_: looks.append(len(seen[False])), looks=2)
+    held_out = 4 * int(HELD_OUT.sum())
+    assert looks == [held_out, 2 * held_out]
+    assert Counter(seen[False][:held_out]) == Counter(seen[False][held_out:])
+    assert len(set(seen[False])) > 0.9 * held_out  # a few answers are alike
+    assert len(seen[True]) == 2 * int((~HELD_OUT).sum())  # what bt has no use for is not run
 
 
 class Devices:
@@ -542,3 +604,13 @@ def test_an_encoder_and_an_adapter_are_refused(base, tmp_path):
 def test_settings_that_train_nothing_are_refused(wrong):
     with pytest.raises(InputError, match=f"--{next(iter(wrong)).replace('_', '-')}"):
         Training(**wrong).check_training()
+
+
+@pytest.mark.parametrize("train", ["full", "lora"])
+def test_a_reward_model_is_trained_further_from_its_own_head(base, tmp_path, train):
+    fit(base, tmp_path / "first")
+    again = fit(tmp_path / "first", tmp_path / "second", train=train, learning_rate=1e-9)
+    first, second = (weights(tmp_path / name).score.weight.detach() for name in ("first", "second"))
+    torch.testing.assert_close(second, first, atol=1e-5, rtol=1e-4)
+    assert "training.own_head" in {note.key for note in again.notes}
+    assert "training.own_head" not in {note.key for note in fit(base, tmp_path / "third").notes}

@@ -7,6 +7,7 @@ import polars as pl
 import pytest
 
 from dehusk.core.errors import InputError, NotEnoughData, UnknownName
+from dehusk.core.messages import LANGUAGES
 from dehusk.core.tables import Pairs
 from dehusk.features.intents import phrase_feature
 from dehusk.features.measuring import declared, measure
@@ -258,6 +259,17 @@ def test_what_the_model_knows_already_is_not_added(pairs):
     assert blind.notes[0].values["kept"] > 200
 
 
+def test_a_model_of_known_scores_cannot_judge_new_pairs_and_the_plan_says_so(pairs):
+    closed, without = (
+        added(pairs, kinds=("rrm_neutral",), targets=(), reward_model=model)
+        for model in (Model(on_topic, closed=True), None)
+    )
+    assert closed.added.frame.equals(without.added.frame)
+    assert [note.key for note in closed.notes] == ["repair.augment.unfiltered", *(note.key for note in without.notes)]
+    for lang in LANGUAGES:
+        assert "hf:" in closed.notes[0].render(lang) and "hf:" not in without.notes[0].render(lang)
+
+
 def test_a_model_that_pays_for_the_targets_is_taught_by_ties(pairs):
     pays, indifferent = (
         added(pairs, kinds=("counterfactual",), targets=("bullets",), reward_model=Model(pay))
@@ -284,7 +296,6 @@ def test_the_scale_of_the_scores_does_not_matter(pairs):
         ({"total": -1.0}, InputError, "total"),
         ({"targets": ("em_dashes",)}, InputError, "no edit changes em_dashes; expected a phrase, or one of .*bullets"),
         ({"kinds": ("counterfactual",), "targets": ()}, InputError, "no target to edit"),
-        ({"reward_model": Model(on_topic, closed=True)}, InputError, "only knows scores"),
         ({"reward_model": Model(lambda *_: 1.0)}, NotEnoughData, "differ"),
     ],
 )

@@ -13,6 +13,7 @@ from dehusk.core.errors import InputError, UnknownName
 from dehusk.core.keywords import read_options
 from dehusk.core.kinds import repairs
 from dehusk.core.options import RepairConfig
+from dehusk.io import read_pairs
 from dehusk.workflow import run_repair
 
 WORDS = ("rain", "road", "house", "river", "stone", "garden", "window", "letter", "market", "bridge", "winter", "water")
@@ -106,6 +107,74 @@ def test_messages_keep_their_layout_and_the_page_shows_before_and_after(dehusk, 
     assert {"en": "points", "zh": "百分点"}[lang] in ran.out
 
 
+def lists(kind, count=40, answers=4):
+    """List-wise rows in which longer answers rank higher, as a rule."""
+    draw, made = random.Random(1), []
+    for i in range(count):
+        texts = [" ".join(draw.choices(WORDS, k=draw.randint(3, 30))) + f" {i}.{j}" for j in range(answers)]
+        scores = [round(len(text) / 10 + draw.gauss(0, 4), 2) for text in texts]
+        models = [f"model of {text[-4:]}" for text in texts]
+        best = sorted(scores, reverse=True)
+        row = {"id": i, "prompt": f"question {i}"}
+        made.append({
+            "scores": row | {"responses": texts, "scores": scores, "models": models, "tags": models},
+            "ranks": row | {"responses": texts, "ranks": [best.index(score) + 1 for score in scores]},
+            "objects": row | {"completions": [{"model": m, "text": text, "score": score, "tag": m}
+                                              for m, text, score in zip(models, texts, scores, strict=True)]},
+            "best first": {"instruction": f"question {i}", "input": "", "output": [
+                text for _, text in sorted(zip(scores, texts, strict=True), reverse=True)]},
+        }[kind])  # fmt: skip
+    return made
+
+
+@pytest.mark.parametrize("kind", ["scores", "ranks", "objects", "best first"])
+@pytest.mark.parametrize(("method", "suffix"), [("flip", "jsonl"), ("flip", "parquet"), ("augment", "jsonl")])
+def test_what_is_written_of_lists_of_answers_reads_as_the_plan_says(dehusk, folder, kind, method, suffix):
+    given = lists(kind)
+    (folder / "lists.jsonl").write_text("\n".join(map(json.dumps, given)), "utf-8")
+    words = ("--target", "characters") if method == "flip" else ()
+    ran = dehusk("repair", "--pairs", "lists.jsonl", "--method", method, *words, "--out", f"out.{suffix}")
+    assert ran.code == 0, ran.err
+    sides = ("prompt", "chosen", "rejected")
+    before, after = (read_pairs(name).pairs.frame.select(sides) for name in ("lists.jsonl", f"out.{suffix}"))
+    told = pl.read_parquet(folder / f"out.{suffix}.plan.parquet")
+    if method == "flip":
+        turned = told["flipped"]
+        assert 30 < turned.sum() < 120 and before.height == 240
+        swapped = before.rename({"chosen": "rejected", "rejected": "chosen"}).select(sides).filter(turned)
+        assert after.sort(sides).equals(pl.concat([before.filter(~turned), swapped]).sort(sides))
+    else:
+        assert after.height > 240 and set(before.iter_rows()) <= set(after.iter_rows())
+    new = pl.read_parquet(folder / "out.parquet").to_dicts() if suffix == "parquet" else None
+    new = new or [json.loads(line) for line in lines(folder / "out.jsonl")]
+    whole = [row for row in new if len(row.get("responses") or row.get("completions") or row.get("output")) == 4]
+    assert suffix == "parquet" or (whole and all(row in given for row in whole))  # as it was, where nothing turned
+    for row in new:
+        if kind == "objects":
+            answers = [(one["text"], one["model"], one["tag"]) for one in row["completions"]]
+        elif kind == "scores":
+            answers = list(zip(row["responses"], row["models"] or [None] * 2, row["tags"] or [None] * 2, strict=True))
+        else:
+            continue
+        for text, *names in answers:
+            assert names in ([f"model of {text[-4:]}"] * 2, [None] * 2)
+            assert names[0] or method == "augment"
+
+
+def test_what_a_file_says_of_an_answer_stays_with_it_when_a_pair_is_turned(dehusk, folder, made):
+    rows = [
+        {"prompt": row["prompt"], "completion": row[side], "label": side == "chosen", "who": f"{side} {i}"}
+        for i, row in enumerate(made)
+        for side in ("chosen", "rejected")
+    ]
+    (folder / "kto.jsonl").write_text("\n".join(map(json.dumps, rows)), "utf-8")
+    ran = dehusk("repair", "--pairs", "kto.jsonl", "--method", "flip", "--target", "bullets", "--out", "out.jsonl")
+    assert ran.code == 0, ran.err
+    new = [json.loads(line) for line in lines(folder / "out.jsonl")]
+    assert [row | {"label": None} for row in new] == [row | {"label": None} for row in rows]
+    assert 20 < sum(one["label"] != other["label"] for one, other in zip(new, rows, strict=True)) < 400
+
+
 def test_columns_of_a_plan_do_not_hide_those_of_the_file(dehusk, folder, made):
     (folder / "named.jsonl").write_text("\n".join(json.dumps({**row, "confidence": "high"}) for row in made), "utf-8")
     ran = dehusk("repair", "--pairs", "named.jsonl", "--method", "cartography", "--target", "characters", "--out",
@@ -122,6 +191,17 @@ def test_a_reward_model_gives_margins_where_they_are_asked_for(dehusk, folder):
     assert ran.code == 0, ran.err
     told = pl.read_parquet(folder / "out.csv.plan.parquet")
     assert {"confidence", "variability"} <= set(told.columns) and 190 <= json.loads(ran.out)["kept"] <= 400
+
+
+@pytest.mark.parametrize(("lang", "said"), [("en", "none was filtered out"), ("zh", "一对都没有过滤")])
+def test_a_file_of_scores_filters_no_added_pairs_and_that_is_said(dehusk, folder, made, lang, said):
+    known = [{"prompt": row["prompt"], "response": row[side], "score": len(row[side])}
+             for row in made for side in ("chosen", "rejected")]  # fmt: skip
+    (folder / "known.jsonl").write_text("\n".join(map(json.dumps, known)), "utf-8")
+    ran = dehusk("repair", "--pairs", "prefs.jsonl", "--method", "augment", "--reward-model", "scores:known.jsonl",
+                 "--dry-run", "--lang", lang)  # fmt: skip
+    assert ran.code == 0, ran.err
+    assert said in " ".join(ran.out.split())
 
 
 BASE = "repair --pairs prefs.jsonl --dry-run "

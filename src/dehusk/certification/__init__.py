@@ -50,6 +50,10 @@ everywhere (gone, gold kept) needs each selection's own interval: to claim it wr
   shown to have kept within its margin (gold_undecided), or there is no gold at all (no_gold), or some feature could
   have grown by more than `detectable` without being found four times out of five (blind).
 - `success`: none of these.
+
+**Where the targets are equal.** A feature that goes with a target loses lift with it even when the reward itself now
+pays more for that feature. Selection from one pool cannot show this, so it changes no verdict; slopes within prompts
+with the targets held can (`equal.py`), and what has surely grown there by more than the margin is said beside it.
 """
 
 from dehusk.certification.certifying import Judged, certify

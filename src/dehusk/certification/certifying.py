@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from dehusk.certification.contest import VARYING, Contest, Labels, pressures
+from dehusk.certification.equal import Paid, grown_at_equal_targets
 from dehusk.certification.judging import Margins, accuracy_quality, gold_quality, shifts, verdict
 from dehusk.core.certificates import Outcome, Quality, Reason, Shift
 from dehusk.core.errors import NotEnoughData
@@ -15,6 +16,7 @@ from dehusk.core.findings import Skipped
 from dehusk.core.messages import Text, say
 
 _SAID = 8  # features that are named among the evidence
+_HIDDEN = 3  # likewise, of those that are paid more for where the targets are equal
 
 
 @dataclass(frozen=True)
@@ -62,11 +64,12 @@ def certify(
         told = say("certify.few_answers", needs=refusal.needs)
         return Judged("not_enough_data", "few_answers", told, (), (), (), unseen)
     outcome, reason = verdict(moved, quality, smaller=smaller)
+    hidden = grown_at_equal_targets(contest, rng, margin=margins.growth, level=margins.level)
     return Judged(
         outcome,
         reason,
         say(f"certify.{reason}", **_named(reason, moved)),
-        tuple(_evidence(moved, quality)),
+        (*_evidence(moved, quality), *_hidden(moved, contest, hidden)),
         tuple(moved),
         tuple(quality),
         unseen,
@@ -147,3 +150,11 @@ def _evidence(moved: Sequence[Shift], quality: Sequence[Quality]) -> list[Text]:
     if len(grown) > _SAID:
         said.append(say("certify.more_grew", count=len(grown) - _SAID))
     return said
+
+
+def _hidden(moved: Sequence[Shift], contest: Contest, paid: Sequence[Paid]) -> list[Text]:
+    """A sentence on features that are paid more for at equal targets, and do not show it in what is chosen."""
+    seen = {shift.feature for shift in moved if shift.state == "grew"}
+    named = [(contest.features[one.feature].name, one) for one in paid]
+    told = [(name, one) for name, one in named if name not in seen][:_HIDDEN]
+    return [say("certify.at_equal", feature=name, before=one.before, after=one.after) for name, one in told]

@@ -91,4 +91,5 @@ def _diversity(result: Adjustment) -> Iterator[Text]:
     for name in (reading.name for reading in result.targets):
         k = result.features.index(name)
         if k not in shared:
-            yield say("adjust.varies", feature=name, share=float(found.agreement[k]))
+            opposed = found.opposed_p[k] < _SURE
+            yield say(f"adjust.{'opposed' if opposed else 'undecided'}", feature=name, share=float(found.agreement[k]))

@@ -35,5 +35,6 @@ def _show(result: Fit, config: FitConfig) -> None:
     for name, value in result.numbers(config.lang):
         table.add_row(visible(name), value)
     console.print(table)
-    for note in result.notes:
+    stands_out = result.stands_out(config.lang)
+    for note in (*([stands_out] if stands_out else []), *result.notes):
         console.print(visible(note.render(config.lang)), soft_wrap=True)

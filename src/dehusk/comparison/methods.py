@@ -23,11 +23,13 @@ from dehusk.fitting.residual import residualise
 from dehusk.probes.reward_model.editing import edited_answers
 from dehusk.repairs import apply
 from dehusk.rewards.ensembles import average_heads, standardised
-from dehusk.rewards.projection import project
+from dehusk.rewards.projection import project, shifts_of_edits, shifts_of_pairs
+from dehusk.stats.bounding import bounded
 
 EDITED = 150  # prompts whose answers are edited for a direction: three times what a projection asks for
 KINDS = ("repair", "objective", "combination", "adjustment")
 MONOTONE = ("par", "lsc", "clip", "minmax", "centre")  # keep the order of a prompt's answers: nothing here could change
+ONE_TARGET = ("flip", "drop")  # with several targets, a row for each: doing one after the other is no repair of ours
 WITHOUT_TARGET = ("select",)  # asks for rules that only a user knows
 SEEN_TEXT = ("grm",)  # asks for the language model itself, which a frozen embedding is not
 
@@ -49,26 +51,35 @@ class Method:
     name: str
     kind: str
     make: Callable[[Trial], Made]
+    of: str = ""  # what it is one of several of: "flip" where there is one a target
 
 
-def methods(wanted: Sequence[str] = ()) -> list[Method]:
+def methods(wanted: Sequence[str] = (), targets: Sequence[str] = ()) -> list[Method]:
     """The plain model, then every method, or those that are named (by name or kind).
+
+    Args:
+        wanted: Names and kinds; all when empty.
+        targets: Where there are several, repairs that take one are tried on each, as "flip-characters".
 
     Raises:
         UnknownName: no method or kind is called that.
     """
-    every = list(_every())
-    known = {method.name for method in every} | set(KINDS)
+    every = list(_every(targets))
+    known = {method.of or method.name for method in every} | {method.name for method in every} | set(KINDS)
     for name in wanted:
         if name not in known:
             raise UnknownName("method", name, known, where="--methods")
-    return [one for one in every if one.kind == PLAIN or not wanted or {one.name, one.kind} & set(wanted)]
+    return [one for one in every if one.kind == PLAIN or not wanted or {one.name, one.of, one.kind} & set(wanted)]
 
 
-def _every() -> Iterator[Method]:
+def _every(targets: Sequence[str]) -> Iterator[Method]:
     yield Method(PLAIN, PLAIN, _plain)
     for row in repairs:
-        if row.name not in WITHOUT_TARGET:
+        if row.name in ONE_TARGET and len(targets) > 1:
+            for target in targets:
+                one = partial(_repaired, row.thing, targets=(target,))
+                yield Method(f"{row.name}-{target}", "repair", one, row.name)
+        elif row.name not in WITHOUT_TARGET:
             yield Method(row.name, "repair", partial(_repaired, row.thing))
     for row in objectives:
         if row.name not in ("bt", *SEEN_TEXT):
@@ -79,18 +90,19 @@ def _every() -> Iterator[Method]:
     for row in adjustments:
         if row.name in _ADJUSTED:
             yield Method(row.name, "adjustment", _ADJUSTED[row.name])
+    yield Method("project-edits", "adjustment", _projected_along_edits, "project")
 
 
 def _plain(trial: Trial) -> Made:
     return Made(by_head(trial.plain.heads[0]), effective=_effective(trial.data.weight))
 
 
-def _repaired(repair: Callable[..., Any], trial: Trial) -> Made:
+def _repaired(repair: Callable[..., Any], trial: Trial, targets: tuple[str, ...] = ()) -> Made:
     there: dict[str, Any] = {
         "pairs": trial.pairs,
         "measures": trial.measures,
         "rng": trial.rng("repair"),
-        "targets": trial.targets,
+        "targets": targets or trial.targets,
         "points": (trial.data.chosen, trial.data.rejected),
     }
     plan = repair(**{name: there[name] for name in asked(repair) if name in there})
@@ -133,13 +145,24 @@ def _averaged(trial: Trial) -> Made:
     return Made(by_head(average_heads(heads)), effective=_effective(trial.data.weight))
 
 
-def _projected(trial: Trial, strength: float = 1.0) -> Made:
+def _projected(trial: Trial) -> Made:
+    """Along the pairs that the head was fitted on."""
     if not trial.targets:
         raise InputError("project needs a target", where="--target")
-    features = [trial.measures[name] for name in trial.targets]
+    head, data = trial.plain.heads[0], trial.data
+    places = [data.names.index(name) for name in trial.targets]
+    differences = data.chosen_features[:, places] - data.rejected_features[:, places]
+    head = project(head, shifts_of_pairs(head, data.chosen, data.rejected, bounded(differences)))
+    return Made(by_head(head), effective=_effective(data.weight))
+
+
+def _projected_along_edits(trial: Trial) -> Made:
+    if not trial.targets:
+        raise InputError("project needs a target", where="--target")
+    features, head = [trial.measures[name] for name in trial.targets], trial.plain.heads[0]
     found = edited_answers(trial.pairs, trial.measures, features, trial.rng("edits"), most=EDITED)
     before, after = (trial.embedder.embed(found.prompts, texts) for texts in (found.original, found.edited))
-    head = project(trial.plain.heads[0], before, after, found.target, strength=strength)
+    head = project(head, shifts_of_edits(head, before, after, found.target))
     return Made(by_head(head), effective=_effective(trial.data.weight))
 
 
@@ -159,7 +182,10 @@ def _residual(trial: Trial) -> Made:
     return Made(rewards, effective=_effective(trial.data.weight))
 
 
-_ADJUSTED: dict[str, Callable[[Trial], Made]] = {"project": _projected, "residualise": _residual}
+_ADJUSTED: dict[str, Callable[[Trial], Made]] = {
+    "project": _projected,
+    "residualise": _residual,
+}
 
 
 def _effective(weight: Floats) -> float:

@@ -1,4 +1,4 @@
-"""What a fitted method is looked at with, on prompts it was not fitted on: one number a column."""
+"""What a fitted method is looked at with, on prompts it was not fitted on: one reading a column."""
 
 from __future__ import annotations
 
@@ -11,13 +11,15 @@ import numpy as np
 
 from dehusk.core.tables import Floats, Ints
 from dehusk.fitting.training_set import TrainingSet
-from dehusk.probes.data.contrast import bounded
+from dehusk.stats.bounding import bounded
+from dehusk.stats.resplits import by_prompt
 from dehusk.stats.selection import best_of_weights, deviation, sizes
 from dehusk.stats.slopes import standardised_slopes
 
 Points = np.ndarray[Any, np.dtype[np.float32]]
 # points (n, d), features (n, k) and which answers are weighed against each other (n,) -> rewards (n,)
 Rewards = Callable[[Points, Floats, Ints], Floats]
+Reading = float | Floats  # of held-out rows one number, of what is the same in every split a value a prompt, shape (g,)
 MOST = 64  # answers a prompt from which the best is picked
 LIFTED = 16  # answers a prompt of which the best is looked at for what it has more of
 
@@ -44,9 +46,15 @@ class PoolPoints:
         return found
 
     @property
-    def least(self) -> int:
-        """Answers that every prompt has."""
-        return int((self.rows >= 0).sum(axis=1).min(initial=self.rows.shape[1]))
+    def draws(self) -> list[int]:
+        """The n of which the best is picked, up to the answers that every prompt has."""
+        least = int((self.rows >= 0).sum(axis=1).min(initial=self.rows.shape[1]))
+        return sizes(min(least, MOST))
+
+    @property
+    def best_of(self) -> int:
+        """The n at which features are looked at, and gold in short: 16, or all where there are fewer."""
+        return min(LIFTED, self.draws[-1])
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,12 +76,18 @@ def margins(rewards: Rewards, data: TrainingSet, *, foreign: bool = False) -> Fl
     return both[: len(data)] - both[len(data) :]
 
 
+def wins(margin: Floats) -> Floats:
+    """1 where the chosen answer scores higher, 0 where it scores lower, a half where they tie, shape (n,)."""
+    found: Floats = (np.sign(margin) + 1) / 2
+    return found
+
+
 def accuracy(margin: Floats) -> float:
     """Share of pairs whose chosen answer scores higher, ties half."""
-    return float((np.sign(margin) + 1).mean() / 2)
+    return float(wins(margin).mean())
 
 
-def readings(rewards: Rewards, held: Held) -> tuple[dict[str, float], Floats]:
+def readings(rewards: Rewards, held: Held) -> tuple[dict[str, Reading], Floats]:
     """Every column of one method in one split.
 
     Args:
@@ -81,18 +95,19 @@ def readings(rewards: Rewards, held: Held) -> tuple[dict[str, float], Floats]:
         held: Held-out pairs, other distributions and a pool.
 
     Returns:
-        Column -> value, and the coefficient of every feature, shape (k,), NaN where one does not vary: standard
+        Column -> reading, and the coefficient of every feature, shape (k,), NaN where one does not vary: standard
         deviations of the margin a standard deviation of the feature's difference, with the label held.
     """
     own = margins(rewards, held.test)
-    found = {"accuracy": accuracy(own)}
+    right = accuracy(own)
+    found: dict[str, Reading] = {"accuracy": right}
     for name, data in held.elsewhere.items():
-        found[f"accuracy:{name}"] = accuracy(margins(rewards, data))
+        found[f"accuracy:{name}"] = by_prompt(wins(margins(rewards, data)), data.groups)
     slopes = coefficients(own, held.test)
     for target in held.targets:
         found[f"coefficient:{target}"] = float(slopes[held.test.names.index(target)])
     if held.test.foreign_chosen is not None:
-        found["prompt_gain"] = found["accuracy"] - accuracy(margins(rewards, held.test, foreign=True))
+        found["prompt_gain"] = right - accuracy(margins(rewards, held.test, foreign=True))
     if held.pool is not None:
         found |= _picked(rewards, held.pool, held.test.names, held.targets)
     return found, slopes
@@ -108,24 +123,23 @@ def coefficients(margin: Floats, data: TrainingSet) -> Floats:
     return np.asarray(standardised_slopes(x, bounded(margin), data.groups).value)
 
 
-def _picked(rewards: Rewards, pool: PoolPoints, names: Sequence[str], targets: Sequence[str]) -> dict[str, float]:
+def _picked(rewards: Rewards, pool: PoolPoints, names: Sequence[str], targets: Sequence[str]) -> dict[str, Reading]:
     """Gold of the best of n, and how much more of the targets the best of 16 has, in SD within prompts."""
-    draws = sizes(min(pool.least, MOST))
-    weights = best_of_weights(pool.spread(rewards(pool.points, pool.features, pool.groups)), draws)  # (P, c, N)
-    found: dict[str, float] = {}
+    weights = best_of_weights(pool.spread(rewards(pool.points, pool.features, pool.groups)), pool.draws)  # (P, c, N)
+    found: dict[str, Reading] = {}
     if pool.gold is not None:
-        for n, gain in zip(draws, _lift(weights, pool.spread(pool.gold)), strict=True):
-            found[f"gold:{n}"] = gain
-    at = draws.index(min(LIFTED, draws[-1]))
+        lifts = _lifts(weights, pool.spread(pool.gold))
+        found |= {f"gold:{n}": lift for n, lift in zip(pool.draws, lifts, strict=True)}
+    told = weights[:, [pool.draws.index(pool.best_of)]]
     for target in targets:
-        values = pool.spread(pool.features[:, names.index(target)])
-        found[f"lift:{target}"] = _lift(weights[:, [at]], values)[0]
+        [found[f"lift:{target}"]] = _lifts(told, pool.spread(pool.features[:, names.index(target)]))
     return found
 
 
-def _lift(weights: Floats, values: Floats) -> list[float]:
-    """Mean over prompts of what each row of weights picks, less the prompt's mean, in SD within prompts."""
+def _lifts(weights: Floats, values: Floats) -> Floats:
+    """What each of c rows of weights picks, less the prompt's mean, in SD within prompts, shape (c, P)."""
     off = np.nan_to_num(values - np.nanmean(values, axis=1, keepdims=True))
     if not off.any():
-        return [0.0] * weights.shape[1]  # the pool does not vary, so no pick moves it
-    return list(np.einsum("pcn,pn->c", weights, off) / len(off) / deviation(values))
+        return np.zeros((weights.shape[1], len(off)))  # the pool does not vary, so no pick moves it
+    found: Floats = np.einsum("pcn,pn->cp", weights, off) / deviation(values)
+    return found.round(12)  # the best of one is the mean: what rounding leaves of 0 must not look like a difference

@@ -8,13 +8,15 @@ from typing import Any
 
 import numpy as np
 
+from dehusk.comparison.readings import Reading
 from dehusk.core.comparison import MethodRow
 from dehusk.core.findings import Estimate
 from dehusk.core.messages import Text
 from dehusk.core.tables import Floats
-from dehusk.stats.resplits import over_splits
+from dehusk.stats.resplits import over_fixed, over_splits
 
 METHOD = "splits of the prompts, corrected resampled t"
+FIXED = "the same prompts in every split, splits of the fitted prompts, delete-d jackknife"
 PLAIN = "plain"
 MATTERS = 0.05  # SD per SD: half of what `reward_model.association` warns of
 _UNITS = {"accuracy": "share of pairs", "prompt_gain": "accuracy", "coefficient": "SD per SD"}
@@ -24,7 +26,7 @@ _UNITS = {"accuracy": "share of pairs", "prompt_gain": "accuracy", "coefficient"
 class Outcome:
     """What one method gave in one split."""
 
-    readings: Mapping[str, float]  # column -> value
+    readings: Mapping[str, Reading]  # column -> value
     slopes: Floats  # (k,) coefficient of every feature, NaN where one does not vary
     lost: int = 0
     added: int = 0
@@ -62,13 +64,16 @@ def rows_of(tried: Sequence[Tried], features: Sequence[str], targets: Sequence[s
 def _row(one: Tried, plain: Tried, features: Sequence[str], targets: Sequence[str], held: float) -> MethodRow:
     if one.refusal is not None:
         return MethodRow(one.method, one.kind, refusal=one.refusal)
-    own, base = (_stacked(tried.outcomes) for tried in (one, plain))
-    columns = list(one.outcomes[0].readings)
+    own, base = ([outcome.readings for outcome in tried.outcomes] for tried in (one, plain))
+    against = [
+        {name: np.subtract(value, before[name]) for name, value in now.items()}
+        for now, before in zip(own, base, strict=True)
+    ]
     found = MethodRow(
         method=one.method,
         kind=one.kind,
-        readings=_estimates(columns, own, held),
-        against=_estimates(columns, own - base, held, change=True) if one is not plain else {},
+        readings=_estimates(own, held),
+        against=_estimates(against, held, change=True) if one is not plain else {},
         lost=float(np.mean([outcome.lost for outcome in one.outcomes])),
         added=float(np.mean([outcome.added for outcome in one.outcomes])),
         effective=float(np.mean([outcome.effective for outcome in one.outcomes])),
@@ -106,20 +111,18 @@ def _elsewhere(
     return found
 
 
-def _stacked(outcomes: Sequence[Outcome]) -> Floats:
-    """Readings of every split, shape (s, c)."""
-    return np.array([list(outcome.readings.values()) for outcome in outcomes])
-
-
-def _estimates(columns: Sequence[str], values: Floats, held: float, *, change: bool = False) -> dict[str, Estimate]:
-    means = over_splits(values, held)
+def _estimates(splits: Sequence[Mapping[str, Reading]], held: float, *, change: bool = False) -> dict[str, Estimate]:
+    """Mean over splits of every column."""
     found = {}
-    for at, column in enumerate(columns):
-        value, low, high, p = (float(part[at]) for part in means)
+    for column in splits[0]:
+        values = np.array([one[column] for one in splits])  # (s,), or (s, g) of what is the same in every split
+        fixed = values.ndim > 1
+        value, low, high, p = map(float, over_fixed(values, held) if fixed else over_splits(values, held))
         unit = _UNITS.get(column.split(":")[0], "SD")
         unit = "accuracy" if change and unit == "share of pairs" else unit
         meant = change or unit != "share of pairs"  # p is of no effect, which is 0 only for these
-        found[column] = Estimate(value, low, high, len(values), unit, METHOD, p if meant else None)
+        n, method = (values.shape[1], FIXED) if fixed else (len(values), METHOD)
+        found[column] = Estimate(value, low, high, n, unit, method, p if meant else None)
     return found
 
 

@@ -1,4 +1,8 @@
-"""Methods side by side: one row a method, one reading a column, and the JSON of it (schema 1)."""
+"""Methods side by side: one row a method, one reading a column, and the JSON of it (schema 1).
+
+`comparison.json` is a contract: others build on it. `docs/comparison.schema.json` describes it and a test validates
+against it.
+"""
 
 from __future__ import annotations
 
@@ -20,8 +24,9 @@ class MethodRow:
     """What one method gave over all splits.
 
     `readings` are its own values, `against` the differences from the plain model on the same splits (paired); both by
-    the name of the column. `elsewhere` is the feature, no target, that the method moved most, with that change;
-    `elsewhere_sure` says whether it holds when all other features are looked at together.
+    the name of the column. `moved` is the feature, no target, whose coefficient changed most, `grown` the one that grew
+    most away from 0, each with the change; `grown_sure` says whether that is more than next to nothing, and holds when
+    all other features are looked at together.
     """
 
     method: str
@@ -51,12 +56,18 @@ class Comparison:
     splits: int
     pairs: int
     prompts: int
+    best_of: int | None = None  # answers of the pool of which the best is looked at for targets, and gold in short
     notes: tuple[Text, ...] = ()
 
     @property
     def plain(self) -> MethodRow:
         """The model that all others are compared with."""
         return next(row for row in self.rows if row.kind == "plain")
+
+    @property
+    def gold(self) -> str | None:
+        """The column that says in short how good the answers are that a method picks."""
+        return next((key for key in self.columns if key == f"gold:{self.best_of}"), None)
 
     @property
     def paid(self) -> tuple[str, ...]:
@@ -67,18 +78,18 @@ class Comparison:
         """Whether a method does what was asked and nothing else.
 
         The coefficient of every target that the plain model pays for moved towards 0 beyond chance and has 0 in its
-        interval, no other target got one that has not, at most a point of accuracy is lost, gold of the best of 16 is
-        not lower, and no other feature grew. Never so where the plain model pays for no target.
+        interval, no other target got one that has not, at most a point of accuracy is lost, gold of the best of 16 (of
+        all, where there are fewer) is not lower, and no other feature grew. Never so where the plain model pays for no
+        target.
         """
         if not self.paid or not row.against:
             return False
         signs = {name: self.plain.readings[f"coefficient:{name}"].direction for name in self.paid}
-        gold = [change for column, change in row.against.items() if column == "gold:16"]
         return (
             all(row.readings[f"coefficient:{name}"].direction == 0 for name in self.targets)
             and all(row.against[f"coefficient:{name}"].direction == -sign for name, sign in signs.items())
             and row.against["accuracy"].value >= -LOST
-            and all(change.high >= 0 for change in gold)
+            and (self.gold is None or row.against[self.gold].high >= 0)
             and not row.grown_sure
         )
 

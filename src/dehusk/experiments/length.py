@@ -124,7 +124,7 @@ def run(
     for seed in range(seeds):
         fitted, out = lab.split(seed, HELD_OUT)
         trial, held = lab.trial(fitted, seed), lab.data.rows(out)
-        for method in methods():
+        for method in methods(targets=TARGETS):
             if method.name in without:
                 continue
             try:

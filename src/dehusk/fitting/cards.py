@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,14 +12,15 @@ from types import MappingProxyType
 from typing import Any
 
 import dehusk.fitting.objectives  # noqa: F401 - importing it fills the table of objectives
-from dehusk.core.findings import Audit
+from dehusk.core.findings import Audit, Estimate, TraceRow
 from dehusk.core.kinds import objectives
 from dehusk.core.markdown import escaped
-from dehusk.core.messages import Text, label, meaning, say
+from dehusk.core.messages import Text, catalogue, label, meaning, say
 from dehusk.core.run import InputRecord
 from dehusk.io.atomic import write_atomic
 
 _LISTED = 12  # findings of an audit that are told
+_OTHERS = 6  # features that stand out beside the watched ones
 
 _TRANSFORMERS = """import torch
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
@@ -56,7 +58,8 @@ class Card:
     readings: Sequence[tuple[str, str]] = ()  # what was read on held-out pairs, and its value
     tokens: int | None = None  # kept of a text
     notes: tuple[Text, ...] = ()  # what was too long, left out, stopped
-    audit: Audit | None = None
+    audit: Audit | None = None  # of held-out pairs, with what the model says of them
+    watched: tuple[str, ...] = ()  # features that are told first, whatever they are
     record: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))  # all options of the run
 
 
@@ -85,9 +88,10 @@ def model_card(card: Card, lang: str = "en") -> str:
     lines = [*files, *(escaped(note.render(lang), longest=2000) for note in card.notes)]
     parts += [f"## {said('data')}", "\n".join(f"- {line}" for line in lines)] if lines else []
     if card.readings:
-        parts += [f"## {said('held_out')}", said("paid"), _table(card, lang)]
+        explained = card.audit is not None and standing_out(card.audit, card.watched)  # what "paid for" means
+        parts += [f"## {said('held_out')}", *([] if explained else [said("paid")]), _table(card, lang)]
+    parts += [f"## {said('audit')}", *_audit(card.audit, card.watched, lang)] if card.audit is not None else []
     parts += [f"## {said('use')}", *_use(card, lang)]
-    parts += [f"## {said('audit')}", *_audit(card.audit, lang)] if card.audit is not None else []
     if card.record:
         told = json.dumps({name: value for name, value in card.record.items() if value not in (None, [])}, indent=1)
         parts += [f"## {said('record')}", f"```json\n{told}\n```"]
@@ -117,9 +121,14 @@ def _objective(card: Card, lang: str) -> Iterator[str]:
 
 def _table(card: Card, lang: str) -> str:
     """What was read on held-out pairs."""
-    head = [escaped(say(f"fit.read.{key}").render(lang)) for key in ("what", "value")]
-    rows = [f"| {escaped(name)} | {escaped(value)} |" for name, value in card.readings]
-    return "\n".join([f"| {' | '.join(head)} |", "|---|---:|", *rows])
+    head = [say(f"fit.read.{key}").render(lang) for key in ("what", "value")]
+    return _rows([head, *card.readings])
+
+
+def _rows(lines: Sequence[Sequence[str]]) -> str:
+    """A table; the first line is its head, all columns but the first stand to the right."""
+    head, *rest = ("| " + " | ".join(map(escaped, line)) + " |" for line in lines)
+    return "\n".join([head, "|---|" + "---:|" * (len(lines[0]) - 1), *rest])
 
 
 def _use(card: Card, lang: str) -> Iterator[str]:
@@ -137,15 +146,58 @@ def _use(card: Card, lang: str) -> Iterator[str]:
         yield f"**{title}**\n\n```{language}\n{code.strip()}\n```"
 
 
-def _audit(audit: Audit, lang: str) -> Iterator[str]:
-    """How many findings, and the sentences of the most serious."""
+def standing_out(audit: Audit, watched: Sequence[str]) -> list[TraceRow]:
+    """The watched features, then of the others with a finding those that the model surely pays for or punishes most."""
+
+    def least(row: TraceRow) -> float:
+        paid = reading(row, "reward_model")
+        return -math.inf if paid is None else max(paid.low, -paid.high)
+
+    rows = {row.feature: row for row in audit.trace}
+    others = [row for row in audit.trace if row.verdict != "pass" and row.feature not in watched]
+    return [rows[name] for name in watched if name in rows] + sorted(others, key=least, reverse=True)[:_OTHERS]
+
+
+def reading(row: TraceRow, stage: str) -> Estimate | None:
+    """The number of one stage, if there is one."""
+    cell = row.cells[stage]
+    return None if isinstance(cell, Text) else cell["raw"]
+
+
+def _audit(audit: Audit, watched: Sequence[str], lang: str) -> Iterator[str]:
+    """How many findings, the features that stand out, what else is serious, and what was not looked at."""
+
+    def said(key: str, **values: Any) -> str:
+        return say(f"card.{key}", **values).render(lang)
+
     serious = {verdict: [one for one in audit.findings if one.verdict == verdict] for verdict in ("fail", "warn")}
     counts = {verdict: len(found) for verdict, found in serious.items()}
-    yield escaped(say("card.verdicts", count=len(audit.findings), **counts).render(lang))
-    told = [*serious["fail"], *serious["warn"]]
+    yield escaped(said("verdicts", count=len(audit.findings), **counts))
+    rows = standing_out(audit, watched)
+    if rows:
+        yield from (escaped(said(key), 2000) for key in ("labels", "paid"))
+        head = [say(f"card.column.{name}").render(lang) for name in ("feature", "data", "reward_model", "verdict")]
+        yield _rows([head, *(_line(row, lang) for row in rows)])
+    shown = {row.feature for row in rows}
+    told = [one for one in (*serious["fail"], *serious["warn"]) if one.feature not in shown]
     words = {verdict: say(f"report.verdict.{verdict}").render(lang) for verdict in serious}
     lines = [f"- **{escaped(words[one.verdict])}** {escaped(one.sentence.render(lang))}" for one in told[:_LISTED]]
     if len(told) > _LISTED:
-        lines.append(f"- {escaped(say('card.more', count=len(told) - _LISTED).render(lang))}")
+        lines.append(f"- {escaped(said('more', count=len(told) - _LISTED))}")
     if lines:
         yield "\n".join(lines)
+    left = [one.probe for one in audit.skipped if one.probe.startswith(("data.", "reward_model."))]
+    if left:
+        known = catalogue(lang)
+        titles = [known.get(f"report.probe.{probe}.title", probe) for probe in left]
+        yield escaped(said("not_looked", titles=known["report.items"].join(titles)), 2000)
+
+
+def _line(row: TraceRow, lang: str) -> list[str]:
+    """One feature: in the labels, in points; what is paid for it; the verdict."""
+    cells = [label(row.feature, lang)]
+    for stage, factor, digits in (("data", 100, 1), ("reward_model", 1, 2)):
+        one = reading(row, stage)
+        numbers = () if one is None else tuple(factor * value for value in (one.value, one.low, one.high))
+        cells.append("{:+.{d}f} ({:+.{d}f} … {:+.{d}f})".format(*numbers, d=digits) if numbers else "—")
+    return [*cells, say(f"report.verdict.{row.verdict}").render(lang)]

@@ -9,7 +9,7 @@ preference that is spread over all of them.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -20,21 +20,21 @@ if TYPE_CHECKING:
 
 _FIRST, _SECOND = 0.9, 0.99  # decay of the two moments, as usual for Adam
 _RISE = 0.1  # of the steps, over which their length rises; then it falls as a cosine does
-_TRIED = (4.0, 1.0, 0.25, 0.05, 0.01)  # lengths along the gradient; 1 is best where the loss bends by 1
 _RATE = 0.01  # Adam's, for numbers that are not weights on points: biases, later layers
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """How a head is fitted step by step."""
+    """How a head is fitted step by step: rounds, each with steps that grow and shrink, until one changes little."""
 
-    steps: int = 200
-    batch: int = 1024  # pairs a step; all of them where there are fewer
+    steps: int = 200  # of a round
+    rounds: int = 10  # at most; two at least, since what the second changes tells whether the first was enough
+    batch: int = 1024  # pairs a step; all of them where there are fewer than two batches
     length: float = 0.12  # of the longest step, in units in which the loss bends by at most 1
     device: str = "cpu"  # where torch computes
 
     def count(self, pairs: int) -> int:
-        """Steps for n pairs: each is seen at least twice."""
+        """Steps of a round for n pairs: each is seen at least twice."""
         return max(self.steps, math.ceil(2 * pairs / self.batch))
 
     def share(self, progress: float) -> float:
@@ -93,23 +93,6 @@ class Descent:
                 else:
                     each.sub_(step, alpha=_RATE * share)
 
-    def left(self, loss: Callable[[], Tensor]) -> float:
-        """How much of a loss one more step would gain, its length the best of several."""
-        import torch
-
-        before = loss()
-        slopes = self._slopes(before)
-        kept = [each.detach().clone() for each in self._numbers]
-        gains = [0.0]
-        with torch.no_grad():
-            for length in _TRIED:
-                for each, old, slope, on_points in zip(self._numbers, kept, slopes, self._on_points, strict=True):
-                    each.copy_(old - length * (self._stretch(slope) if on_points else slope))
-                gains.append(float(before - loss()))
-            for each, old in zip(self._numbers, kept, strict=True):
-                each.copy_(old)
-        return max(gains)
-
     def _slopes(self, loss: Tensor) -> list[Tensor]:
         """Gradients, stretched where they are of weights on points; 0 where the loss does not depend on them."""
         import torch
@@ -121,10 +104,8 @@ class Descent:
         ]
 
 
-def held_down(reward: nn.Module) -> Tensor:
-    """Half the sum of squared weights, without constants: what an L2 penalty multiplies."""
+def held_down(weights: Sequence[Tensor]) -> Tensor:
+    """Half the sum of squares: what an L2 penalty multiplies."""
     import torch
-    from torch import nn
 
-    sizes = [layer.weight.square().sum() for layer in reward.modules() if isinstance(layer, nn.Linear)]
-    return torch.stack(sizes).sum() / 2
+    return torch.stack([each.square().sum() for each in weights]).sum() / 2

@@ -3,23 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from dehusk.core.messages import Text, say
+from dehusk.core.tables import Floats
 from dehusk.fitting.classifier_folder import load_classifier, open_base, pad_apart, save_classifier
-from dehusk.fitting.training_set import TrainingSet
+from dehusk.fitting.training_set import Points, TrainingSet
 from dehusk.rewards.checkpoints import load_tokenizer, quiet
 from dehusk.rewards.embedding import Embedder
-from dehusk.rewards.ensembles import save_ensemble, standardised
+from dehusk.rewards.ensembles import Recipe, save_ensemble, standardised
 from dehusk.rewards.heads import LinearHead, Place, save_head
 
 CLASSIFIER = "classifier"
 _RULE = "mean"
 
 
-def save_heads(folder: Path, heads: Sequence[LinearHead], place: Place, data: TrainingSet) -> tuple[str, list[Path]]:
+@dataclass(frozen=True, eq=False)
+class SavedHeads:
+    """One reward model that was written, of one head or of several."""
+
+    model: str  # as KIND:WHERE
+    heads: Sequence[LinearHead]
+    folders: list[Path]  # of each head
+    recipe: Recipe | None  # how several become one
+
+    def rewards(self, points: Points) -> Floats:
+        """What the reward model says, shape (n,), of embeddings, shape (n, d)."""
+        scores = np.stack([one.rewards(points) for one in self.heads])
+        return scores[0] if self.recipe is None else self.recipe.combine(scores, np.zeros(len(points), dtype=np.int64))
+
+
+def save_heads(folder: Path, heads: Sequence[LinearHead], place: Place, data: TrainingSet) -> SavedHeads:
     """Write one head to a folder, several to folders in it beside the ensemble of them.
 
     Args:
@@ -27,20 +44,17 @@ def save_heads(folder: Path, heads: Sequence[LinearHead], place: Place, data: Tr
         heads: At least one.
         place: What they sit on.
         data: Pairs whose rewards several heads are standardised by, so that all count alike.
-
-    Returns:
-        The reward model as KIND:WHERE, and the folder of each head.
     """
     if len(heads) == 1:
         save_head(folder, heads[0], place)
-        return f"linear:{folder}", [folder]
+        return SavedHeads(f"linear:{folder}", heads, [folder], None)
     folders = [folder / f"member-{i}" for i in range(1, len(heads) + 1)]
     for one, where in zip(heads, folders, strict=True):
         save_head(where, one, place)
     scores = np.stack([np.concatenate([one.rewards(data.chosen), one.rewards(data.rejected)]) for one in heads])
     recipe = standardised(scores, np.concatenate([data.groups, data.groups]), _RULE)
     save_ensemble(folder, [f"linear:{where}" for where in folders], recipe)
-    return f"ensemble:{folder}", folders
+    return SavedHeads(f"ensemble:{folder}", heads, folders, recipe)
 
 
 def no_classifier(embedder: Embedder, place: Place, heads: Sequence[LinearHead]) -> Text | None:

@@ -10,6 +10,7 @@ import numpy as np
 from dehusk.core.tables import Floats, Ints
 from dehusk.fitting.objectives import Batch
 from dehusk.fitting.training_set import Points, TrainingSet
+from dehusk.stats.bounding import bounded
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -56,7 +57,7 @@ def ground_of(data: TrainingSet, device: str) -> Ground:
     import torch
 
     mean, scale = _scales(data.chosen, data.rejected)
-    middle, spread = _scales(data.chosen_features, data.rejected_features)
+    features = even(np.stack([data.chosen_features, data.rejected_features]))
 
     def tensor(values: Any) -> Tensor:
         return torch.as_tensor(np.asarray(values, dtype=np.float32), device=device)
@@ -69,13 +70,25 @@ def ground_of(data: TrainingSet, device: str) -> Ground:
         scale=scale,
         chosen=points(data.chosen),
         rejected=points(data.rejected),
-        chosen_features=tensor((data.chosen_features - middle) / spread),
-        rejected_features=tensor((data.rejected_features - middle) / spread),
+        chosen_features=tensor(features[0]),
+        rejected_features=tensor(features[1]),
         weight=tensor(data.weight),
         foreign_chosen=points(data.foreign_chosen),
         foreign_rejected=points(data.foreign_rejected),
         margin=None if data.margin is None else tensor(data.margin),
     )
+
+
+def even(features: Floats) -> Floats:
+    """Features of both sides, shape (2, n, k), standardised over both, once no answer outweighs all others.
+
+    One answer of a hundred thousand characters among two thousand of a thousand has almost all of their variance: a
+    correlation would be that answer's, and nothing would be asked of the rest.
+    """
+    both = np.concatenate(list(features))
+    chosen, rejected = np.split(bounded(both - np.median(both, axis=0)), 2)
+    mean, scale = _scales(chosen, rejected)
+    return np.stack([(chosen - mean) / scale, (rejected - mean) / scale])
 
 
 def _scales(chosen: Any, rejected: Any) -> tuple[Floats, Floats]:

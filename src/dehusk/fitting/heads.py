@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 Vary = Literal["bootstrap", "halves", "seeds"]
-UNSETTLED = 0.005  # nats a pair still to gain; a model that is right in 70 % of pairs has gained about .1
+UNSETTLED = 0.005  # nats a pair and round; a model that is right in 70 % of pairs has gained about .1
 _LOOKED_AT = 32_768  # pairs on which that is measured
 
 
@@ -36,7 +37,9 @@ class FittedHeads:
     l2: float
     losses: Mapping[float, float] = field(default_factory=lambda: MappingProxyType({}))  # penalty -> −log σ, held out
     readings: tuple[Mapping[str, float], ...] = ()  # what the objective says of each fit
-    left: tuple[float, ...] = ()  # about how many nats a pair each fit could still gain
+    left: tuple[float, ...] = ()  # nats a pair by which the last round of steps still changed what each fit minimises:
+    # 0 where it is exact, NaN where a monitor stopped it
+    steps: tuple[int, ...] = ()  # that each fit took; 0 where it is exact
 
     @property
     def head(self) -> LinearHead:
@@ -45,8 +48,8 @@ class FittedHeads:
 
     @property
     def settled(self) -> bool:
-        """Whether more steps would change little."""
-        return max(self.left, default=0.0) <= UNSETTLED
+        """Whether more steps would change little, as far as nothing but their number ended a fit."""
+        return not any(each > UNSETTLED for each in self.left)
 
 
 class _Fit(NamedTuple):
@@ -55,6 +58,7 @@ class _Fit(NamedTuple):
     head: LinearHead
     readings: Mapping[str, float]
     left: float
+    steps: int = 0
 
 
 def fit_heads(
@@ -68,7 +72,7 @@ def fit_heads(
     schedule: Schedule = Schedule(),  # noqa: B008 - frozen
     monitors: Sequence[Monitor] = (),
 ) -> FittedHeads:
-    """Fit heads to preferences by an objective: plain Bradley–Terry exactly, the others by a few hundred steps.
+    """Fit heads to preferences by an objective: plain Bradley–Terry exactly, the others by steps until they settle.
 
     Points are standardised on both sides of all pairs, features likewise. Pairs of weight 0 are left out.
 
@@ -81,7 +85,7 @@ def fit_heads(
         members: How many heads.
         vary: In what several members differ: prompts drawn with repeats, opposite halves of the prompts, or first
             weights and batches alone.
-        schedule: Steps, and where torch computes them.
+        schedule: Steps and rounds, and where torch computes them.
         monitors: One a member, or none; may stop a fit.
 
     Raises:
@@ -110,8 +114,8 @@ def fit_heads(
         else:
             seed = int(rng.integers(2**31))
             fits.append(_descended(ground, rows, objective, stretch, l2, schedule, seed, monitor))
-    heads, readings, left = zip(*fits, strict=True)
-    return FittedHeads(heads, l2, losses, readings, left)
+    heads, readings, left, steps = zip(*fits, strict=True)
+    return FittedHeads(heads, l2, losses, readings, left, steps)
 
 
 def _reads_foreign(objective: Objective) -> bool:
@@ -196,7 +200,7 @@ def _descended(
     seed: int,
     monitor: Monitor | None,
 ) -> _Fit:
-    """A head by steps downhill."""
+    """A head by rounds of steps downhill, until a round changes little."""
     import torch
 
     device = ground.chosen.device
@@ -209,36 +213,49 @@ def _descended(
         descent = Descent(head, stretch, schedule.length)
 
         def loss(batch: Batch, progress: float) -> Tensor:
+            objective.before(head, batch, progress)
             terms = objective.terms(head, batch, progress)
-            return torch.stack([*terms.values()]).sum() + l2 / mass * held_down(head["reward"])
+            return torch.stack([*terms.values()]).sum() + l2 / mass * held_down(objective.weights(head))
 
-        count = schedule.count(len(rows))
+        count, taken, reached, left = schedule.count(len(rows)), 0, math.inf, math.inf
         if monitor is not None:
             monitor.planned = count
-        for step, places in enumerate(_batches(len(rows), schedule.batch, count, device)):
-            batch, progress = ground.batch(chosen_rows[places], places, weight[places]), step / count
-            objective.before(head, batch, progress)
-            descent.step(loss(batch, progress), schedule.share(progress))
-            if monitor is not None and ((step + 1) % monitor.every == 0 or step + 1 == count):
-                told = _told_of(objective, head, batch) | {"epoch": (step + 1) * len(places) / len(rows)}
-                if monitor.look(step + 1, _exported(ground, objective, head).rewards, told):
-                    break
-        some = torch.randperm(len(rows), device=device)[:_LOOKED_AT]
-        whole = ground.batch(chosen_rows[some], some, weight[some])
+        while taken < schedule.rounds * count and left > UNSETTLED:
+            first = taken == 0
+            for step, places in enumerate(_batches(len(rows), schedule.batch, count, device)):
+                batch, progress = ground.batch(chosen_rows[places], places, weight[places]), step / count
+                descent.step(loss(batch, progress if first else 1.0), schedule.share(progress))
+                taken += 1
+                if _stopped(monitor, taken, step + 1 == count, len(rows), ground, objective, head, batch):
+                    return _Fit(_exported(ground, objective, head), objective.readings(head), math.nan, taken)
+            some = torch.randperm(len(rows), device=device)[:_LOOKED_AT]
+            now = float(loss(ground.batch(chosen_rows[some], some, weight[some]), 1.0).detach())
+            left, reached = abs(reached - now), now
+    return _Fit(_exported(ground, objective, head), objective.readings(head), left, taken)
 
-        def again() -> Tensor:
-            torch.manual_seed(seed)  # the same noise each time, if there is any
-            return loss(whole, 1.0)
 
-        left = descent.left(again)
-    return _Fit(_exported(ground, objective, head), MappingProxyType(objective.readings(head)), left)
+def _stopped(
+    monitor: Monitor | None,
+    taken: int,
+    last: bool,
+    pairs: int,
+    ground: Ground,
+    objective: Objective,
+    head: nn.ModuleDict,
+    batch: Batch,
+) -> bool:
+    """Have the monitor look now and then; whether it stops the fit."""
+    if monitor is None or (taken % monitor.every and not last):
+        return False
+    told = _told_of(objective, head, batch) | {"epoch": taken * len(batch.row) / pairs}
+    return monitor.look(taken, _exported(ground, objective, head).rewards, told)
 
 
 def _batches(pairs: int, size: int, count: int, device: Any) -> Iterator[Tensor]:
     """Places of the pairs of each step, in an order that is shuffled whenever too few are left for a whole batch."""
     import torch
 
-    size, order = min(size, pairs), torch.empty(0, dtype=torch.long)
+    size, order = size if pairs >= 2 * size else pairs, torch.empty(0, dtype=torch.long)
     for _ in range(count):
         if len(order) < size:
             order = torch.randperm(pairs, device=device)

@@ -21,6 +21,7 @@ from dehusk.core.messages import Text, say
 from dehusk.core.tables import Floats
 from dehusk.fitting.training_set import TrainingSet
 from dehusk.io.atomic import write_atomic
+from dehusk.stats.bounding import bounded
 from dehusk.stats.effects import clustered_mean
 from dehusk.stats.saturation import EARLY, EMPTY, FULL, GROWN, NOT_LEARNT, for_good
 from dehusk.stats.slopes import standardised_slopes
@@ -93,13 +94,23 @@ class Monitor:
         values = {name: float(log[name]) for name in ("loss", "accuracy", "margin") if name in log}
         values |= {f"eval_{name}": value for name, value in self._held_out(chosen - rejected, foreign).items()}
         epoch = float(log["epoch"]) if "epoch" in log else None
-        self.readings.append(Reading(step, MappingProxyType(values), epoch))
+        kept = [
+            reading for reading in self.readings if reading.step < step
+        ]  # a run that goes on repeats its last steps
+        self.readings = [*kept, Reading(step, MappingProxyType(values), epoch)]
         self.saturated = self._saturation()
         return self.saturated is not None and self.stop_on == "saturation"
 
     def save(self, path: Path) -> None:
         """Write the readings, one JSON object a line."""
         write_atomic(path, "".join(json.dumps(reading.row()) + "\n" for reading in self.readings))
+
+    def load(self, path: Path) -> None:
+        """Go on from the readings that a run left when it was stopped, if it did."""
+        lines = path.read_text("utf-8").splitlines() if path.exists() else []
+        for row in map(json.loads, lines):
+            step, epoch = row.pop("step"), row.pop("epoch", None)
+            self.readings.append(Reading(step, MappingProxyType(row), epoch))
 
     def notes(self) -> list[Text]:
         """What the user should know, in sentences."""
@@ -118,7 +129,7 @@ class Monitor:
         found = {"loss": float(share @ np.logaddexp(0, -margin)), "margin": float(share @ margin)}
         found |= _shares("accuracy", wins, data)
         more = data.chosen_features - data.rejected_features
-        paid = standardised_slopes(more, margin, data.groups)
+        paid = standardised_slopes(bounded(more), margin, data.groups)  # as `reward_model.association` has it
         for name, *bounds in zip(data.names, paid.value, paid.low, paid.high, strict=True):
             found |= _bounded(f"paid/{name}", *bounds)
         if LENGTH in data.names:

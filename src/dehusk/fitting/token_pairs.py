@@ -29,7 +29,7 @@ class TokenPairs:
     chosen: list[list[int]]
     rejected: list[list[int]]
     answers: list[int]  # tokens at the end of each chosen text that are the answer; 0 where nobody asked
-    foreign_chosen: list[list[int]] | None = None  # the same answers under another prompt
+    foreign_chosen: list[list[int]] | None = None  # the same answers under another prompt, where one is wanted
     foreign_rejected: list[list[int]] | None = None
 
     def __len__(self) -> int:
@@ -80,7 +80,7 @@ def token_pairs(
     *,
     stay: Bools | None = None,
     answers: bool = False,
-    foreign: Sequence[str] | None = None,
+    foreign: Sequence[str | None] | None = None,
 ) -> tuple[TokenPairs, Lengths]:
     """Make tokens of pairs, exactly as a saved model's texts are rendered when it scores.
 
@@ -90,7 +90,7 @@ def token_pairs(
         overlong: Whether a text that is too long loses its beginning, or its pair is left out.
         stay: Pairs that are kept whatever they are, shape (n,): held-out ones.
         answers: Find out where the chosen answers begin.
-        foreign: Another prompt for each pair.
+        foreign: Another prompt for each pair, None where none is wanted.
 
     Raises:
         NotEnoughData: no pair is left.
@@ -130,5 +130,8 @@ def token_pairs(
     return found, lengths
 
 
-def _texts(rendering: Rendering, prompts: Sequence[str], responses: Sequence[str]) -> list[str]:
-    return [rendering.text(asked, said) for asked, said in zip(prompts, responses, strict=True)]
+def _texts(rendering: Rendering, prompts: Sequence[str | None], responses: Sequence[str]) -> list[str]:
+    """Rendered texts, an empty one where there is no prompt."""
+    return [
+        "" if asked is None else rendering.text(asked, said) for asked, said in zip(prompts, responses, strict=True)
+    ]

@@ -15,8 +15,6 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-import numpy as np
-
 from dehusk.core.errors import InputError, MissingExtra
 from dehusk.core.kinds import objectives
 from dehusk.core.messages import Text, say
@@ -31,6 +29,7 @@ from dehusk.fitting.classifier_folder import (
     pad_apart,
     save_classifier,
 )
+from dehusk.fitting.ground import even
 from dehusk.fitting.launching import (
     Monitor,
     Watch,
@@ -101,7 +100,7 @@ def train_model(
     base = open_base(how.embedder)
     tokenizer = load_tokenizer(base)
     needs = _needs(objective)
-    tokens, lengths, notes = _tokens(pairs, how, base, tokenizer, held_out, answers="text" in needs)
+    tokens, lengths, notes = _tokens(pairs, how, base, tokenizer, held_out, needs)
     apart = held_out[tokens.rows]
     beside = _beside(pairs, measures, how.target, tokens.rows[~apart])
     seen = HeldOut()
@@ -154,20 +153,24 @@ def _finish(trainer: Any, how: Training, objective: Objective, folder: Path) -> 
 
 
 def _tokens(
-    pairs: Pairs, how: Training, base: Checkpoint, tokenizer: Any, held_out: Bools, *, answers: bool
+    pairs: Pairs, how: Training, base: Checkpoint, tokenizer: Any, held_out: Bools, needs: tuple[str, ...]
 ) -> tuple[TokenPairs, Lengths, tuple[Text, ...]]:
     """The pairs as tokens, what was too long, and what the user should know."""
     closed = close_at_end_of_text(tokenizer)
     rendering = rendering_for(tokenizer, base.config, None, how.max_length)
     pad_apart(tokenizer, rendering)
     others = foreign_rows(pairs.frame["prompt"].to_list(), pairs.groups, stream(how.seed, "fit.foreign"))
-    foreign = pairs.frame["prompt"].gather(others).to_list()
-    tokens, lengths = token_pairs(pairs, rendering, how.overlong, stay=held_out, answers=answers, foreign=foreign)
+    wanted = held_out | ("foreign" in needs)
+    prompts = pairs.frame["prompt"].gather(others).to_list()
+    foreign = [prompt if asked else None for prompt, asked in zip(prompts, wanted, strict=True)]
+    tokens, lengths = token_pairs(
+        pairs, rendering, how.overlong, stay=held_out, answers="text" in needs, foreign=foreign
+    )
     said = [rendering.remark(), *lengths.notes()]
     if closed:
         said.append(say("training.closed", token=tokenizer.eos_token))
-    if any(name.endswith("score.weight") for name in base.tensors):
-        said.append(say("training.new_head"))
+    if _own_score(base) is not None:
+        said.append(say("training.own_head"))
     if tokenizer.pad_token_id == tokenizer.eos_token_id:
         said.append(say("models.pad_is_eos", token=tokenizer.eos_token))
     return tokens, lengths, tuple(said)
@@ -180,9 +183,7 @@ def _needs(objective: Objective) -> tuple[str, ...]:
 
 def _beside(pairs: Pairs, measures: Measures, features: Sequence[str], rows: Ints) -> Beside:
     """Features, weights and margins of the training pairs, standardised once on both their sides."""
-    values = feature_values(measures, features).reshape(2, len(pairs), -1)[:, rows]
-    mean, scale = values.mean(axis=(0, 1)), values.std(axis=(0, 1))
-    values = (values - mean) / np.where(scale > 0, scale, 1.0)
+    values = even(feature_values(measures, features).reshape(2, len(pairs), -1)[:, rows])
     frame = pairs.frame[rows]
     margin = frame["margin"].fill_null(0).to_numpy() if "margin" in frame.columns else None
     weight = frame["weight"].to_numpy()
@@ -204,10 +205,32 @@ def _model(base: Checkpoint, how: Training, objective: Objective, beside: Beside
         torch.manual_seed(number(how.seed, "fit.weights"))
         head = objective.build(model.score.in_features, beside.chosen.shape[1], len(beside.weight))
         linear_layer(objective, head)
+        if (name := _own_score(base)) is not None:
+            _go_on_from(base.tensor(name), head)
         model.score = score_layer(objective, head)
         model = _with_matrices(model, how) if added else model
     trained_score(model).settle()
     return model
+
+
+def _own_score(base: Checkpoint) -> str | None:
+    """The tensor with the head of a base that is a reward model already."""
+    return next((name for name in base.tensors if name.endswith("score.weight")), None)
+
+
+def _go_on_from(weight: Any, head: Any) -> None:
+    """Give an objective's linear head the weights, shape (1, d), that a reward model has: it is trained further.
+
+    A head that was fitted on the frozen model first leaves its states less distorted (arXiv 2202.10054).
+    """
+    import torch
+    from torch import nn
+
+    [layer] = [part for part in head["reward"].modules() if isinstance(part, nn.Linear)]
+    with torch.no_grad():
+        layer.weight.copy_(weight)
+        if layer.bias is not None:
+            layer.bias.zero_()
 
 
 def _with_matrices(model: Any, how: Training) -> Any:

@@ -55,13 +55,26 @@ def write_pairs(
         new = _with_optional(writer.write(pairs.frame, pl.DataFrame()), pairs.frame, writer.rows_per_pair, (), beside)
         write_table(path, new)
         return ()
-    known = pairs.frame.join(origin.links, on="pair_id", how="left", suffix="_was", maintain_order="left")
+    known = _placed(pairs.frame, origin.links)
     if target != origin.layout:
         write_rows(path, _converted(known, origin, writer, beside), origin.raw)
         return ()
     rows, notes = _same_layout(known, origin, writer, beside)
     write_rows(path, rows, origin.raw)
     return notes
+
+
+def _placed(pairs: pl.DataFrame, links: pl.DataFrame) -> pl.DataFrame:
+    """Pairs beside what and where they were in the file; where one was turned around, its places are too."""
+    known = pairs.join(links, on="pair_id", how="left", suffix="_was", maintain_order="left")
+    turned = ((pl.col("chosen") == pl.col("rejected_was")) & (pl.col("rejected") == pl.col("chosen_was"))).fill_null(
+        value=False
+    )
+    places = [(f"chosen_{what}", f"rejected_{what}") for what in ("row", "at")]
+    both = [(name, other) for pair in places for name, other in (pair, pair[::-1])]
+    return known.with_columns(
+        pl.when(turned).then(pl.col(other)).otherwise(pl.col(name)).alias(name) for name, other in both
+    )
 
 
 def _converted(known: pl.DataFrame, origin: Origin, writer: Layout, beside: Sequence[str]) -> Rows:
@@ -81,6 +94,9 @@ def _same_layout(
     frame = prepared(renamed(origin.raw.frame, origin.columns, origin.raw.name), origin.raw.name)
     changed = pl.any_horizontal(pl.col(name) != pl.col(f"{name}_was") for name in _TEXTS).fill_null(value=True)
     kept, rest = known.filter(~changed), known.filter(changed)
+    if isinstance(writer, Prunes):  # a row that would go on saying the opposite becomes one of two answers a pair
+        torn = known["chosen_row"].is_in(_implied(rest, kept)["chosen_row"].implode()).fill_null(value=False)
+        kept, rest = known.filter(~changed & ~torn), known.filter(changed | torn)
     written = writer.write(rest, frame) if rest.height else pl.DataFrame()
     stays, notes = _staying(kept, beside)
     if isinstance(writer, Prunes):
@@ -120,17 +136,22 @@ def _pruned(
     now, was = _answers(kept), _answers(links)
     gone = was.join(now, on=["row", "at"], how="anti").join(now.select("row").unique(), on="row", how="semi")
     per_row = gone.group_by("row").agg(gone=pl.col("at").unique().sort()).sort("row")
-    lost = links.join(kept.select("pair_id"), on="pair_id", how="anti")
-    for side in ("chosen_at", "rejected_at"):
-        lost = lost.join(
-            now, left_on=["chosen_row", side], right_on=["row", "at"], how="semi"
-        ) if lost[side].null_count() < lost.height else lost  # fmt: skip
+    lost = _implied(links.join(kept.select("pair_id"), on="pair_id", how="anti"), kept)
     if not per_row.height:
         return pl.DataFrame(schema={"row": pl.Int64, "touched": pl.Boolean}), lost.height
     columns = writer.prune(frame, per_row["row"], per_row["gone"])
     missing = [name for name in names if name in frame.columns and name not in columns.columns]
     others = frame[per_row["row"]].select(missing)
     return columns.hstack(others).with_columns(row=per_row["row"], touched=pl.lit(value=True)), lost.height
+
+
+def _implied(gone: pl.DataFrame, kept: pl.DataFrame) -> pl.DataFrame:
+    """Those of the pairs that are gone whose two answers are both still in a row, because of pairs that are kept."""
+    now = _answers(kept)
+    for side in ("chosen_at", "rejected_at"):
+        if gone[side].null_count() < gone.height:
+            gone = gone.join(now, left_on=["chosen_row", side], right_on=["row", "at"], how="semi")
+    return gone
 
 
 def _answers(links: pl.DataFrame) -> pl.DataFrame:

@@ -11,7 +11,8 @@ from dehusk.core.kinds import repairs
 from dehusk.core.messages import say
 from dehusk.core.plans import Plan, unchanged
 from dehusk.core.tables import Floats, Ints, Measures, Pairs
-from dehusk.repairs.targets import difference, differences, odd_terms
+from dehusk.repairs.distances import style_differences
+from dehusk.repairs.targets import differences, odd_terms
 
 FEWEST_PROMPTS = 50
 SLICE = 0.02  # largest share of the pairs that goes in one step
@@ -80,11 +81,7 @@ def aflite(
 def _terms(measures: Measures, targets: tuple[str, ...], see: str) -> Floats:
     if see == "targets":
         return odd_terms(differences(measures, targets))
-    names = [feature.name for feature in measures.on("chosen") if not feature.mined]
-    x = np.nan_to_num(np.stack([difference(measures, name) for name in names], axis=1))
-    x = x[:, x.any(axis=0)]
-    bounded: Floats = np.tanh(x / np.sqrt((x**2).mean(axis=0)))
-    return bounded
+    return style_differences(measures)
 
 
 def _predictability(x: Floats, weight: Floats, groups: Ints, models: int, rng: np.random.Generator) -> Floats:

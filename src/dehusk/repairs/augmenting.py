@@ -58,10 +58,11 @@ def augment(
         total: Weight of all added pairs together, as a multiple of the weight of the pairs there are; when absent, an
             added pair weighs as much as the pair whose prompt it has.
         reward_model: Scores the added pairs: of those it finds plain already, |σ(margin) − wanted| < 0.2 with the
-            standard deviation within the given pairs as the unit of margins, none is added (arXiv 2409.13156).
+            standard deviation within the given pairs as the unit of margins, none is added (arXiv 2409.13156). One
+            that only knows scores it was given cannot judge them; a note says so.
 
     Raises:
-        InputError: an unknown kind, an option that cannot be, a target without an edit, a model of known scores only.
+        InputError: an unknown kind, an option that cannot be, a target without an edit.
         BackendError: the model did not answer.
         NotEnoughData: fewer than two prompts, or no pair to add.
     """
@@ -73,8 +74,11 @@ def augment(
             raise UnknownName("kind of added pair", kind, draws, where="--option kinds")
     weight, reason = unchanged(pairs)
     usable = np.flatnonzero((weight > 0) & (pairs.frame["prompt"].str.strip_chars() != "").to_numpy())
-    judged = None if reward_model is None else _Judge(reward_model, pairs)
-    frames, notes = [], []
+    judged, frames, notes = None, [], []
+    if reward_model is not None and scores_new_texts(reward_model):
+        judged = _Judge(reward_model, pairs)
+    elif reward_model is not None:
+        notes.append(say("repair.augment.unfiltered", model=reward_model.name))
     for kind in dict.fromkeys(kinds):
         rows = np.sort(rng.permutation(usable)[: int(np.ceil(share * usable.size))])
         found = draws[kind](pairs, rows, rng).filter(pl.col("chosen") != pl.col("rejected"))
@@ -104,9 +108,6 @@ class _Judge:
     """A reward model, and the standard deviation of its scores within the pairs."""
 
     def __init__(self, model: RewardModel, pairs: Pairs) -> None:
-        if not scores_new_texts(model):
-            raise InputError(f"{model.name} only knows scores of texts it was given", where="--reward-model",
-                             expected="a model that can score added pairs")  # fmt: skip
         self.model = model
         margins = self.margins(pairs.frame)
         self.unit = float(np.sqrt(np.nanmean(margins**2) / 2))

@@ -11,6 +11,7 @@ import polars as pl
 from dehusk.core.errors import NotEnoughData
 from dehusk.core.tables import Floats, Ints, Measures, Pairs
 from dehusk.repairs.targets import difference
+from dehusk.stats.bounding import bounded
 from dehusk.stats.covariance import mahalanobis_lengths
 
 Points = np.ndarray[Any, np.dtype[np.float32]]
@@ -20,7 +21,7 @@ SMALLEST = 1e-3  # of the median: a distance below counts as this, so that it ha
 
 
 def style_differences(measures: Measures) -> Floats:
-    """Differences chosen − rejected of the declared features that vary, bounded as tanh(x / root mean square).
+    """Differences chosen − rejected of the declared features that vary, bounded.
 
     Returns:
         Shape (n, k); 0 where a feature means nothing.
@@ -33,8 +34,7 @@ def style_differences(measures: Measures) -> Floats:
     x = x[:, x.any(axis=0)]
     if not x.shape[1]:
         raise NotEnoughData("at least 1 declared feature that differs within pairs")
-    bounded: Floats = np.tanh(x / np.sqrt((x**2).mean(axis=0)))
-    return bounded
+    return bounded(x)
 
 
 def style_distance(pairs: Pairs, style: Floats, folds: Ints) -> Floats:

@@ -8,6 +8,7 @@ import numpy as np
 
 from dehusk.core.errors import InputError, NotEnoughData
 from dehusk.core.tables import Floats, Ints, Measures
+from dehusk.stats.bounding import bounded
 from dehusk.stats.folds import grouped_folds
 from dehusk.stats.regression import paired_logit
 
@@ -64,12 +65,12 @@ def odd_terms(x: Floats) -> Floats:
     Returns:
         Shape (n, m), m = 3k + k(k − 1) with at most four targets, else 2k; each column of about unit scale.
     """
-    scale = np.sqrt((x**2).mean(axis=0))
-    soft = np.tanh(x / np.where(scale > 0, scale, 1.0))
+    soft = bounded(x)
     terms = [np.sign(x), soft]
     if x.shape[1] <= FEW:
         far = np.quantile(np.abs(x), FAR, axis=0)
-        terms.append(np.clip(x / np.where(far > 0, far, np.maximum(scale, 1e-12)), -1, 1))
+        scale = np.sqrt((x**2).mean(axis=0)).clip(1e-12)  # for what hardly a pair differs in
+        terms.append(np.clip(x / np.where(far > 0, far, scale), -1, 1))
         each = range(x.shape[1])
         terms += [(soft[:, i] * np.abs(soft[:, j]))[:, None] for i in each for j in each if i != j]
     found: Floats = np.concatenate(terms, axis=1)

@@ -1,4 +1,4 @@
-"""Methods side by side: sentences, columns and cells, and the page, Markdown and terminal table made of them."""
+"""Methods side by side: sentences, columns and cells, and the page and Markdown made of them."""
 
 from __future__ import annotations
 
@@ -6,18 +6,16 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import groupby
 
-from rich.console import Group, RenderableType
-from rich.table import Table
-from rich.text import Text as Line
-
 from dehusk.core.comparison import Comparison, MethodRow
 from dehusk.core.findings import Curve, Estimate
-from dehusk.core.messages import Text, label, say, visible
+from dehusk.core.messages import Text, label, say
 from dehusk.report.charts import Axis, axis
 from dehusk.report.curves import MOST_LINES
 from dehusk.report.markdown import escaped
 from dehusk.report.shell import environment, shell
 from dehusk.report.wording import interval, number, one_line
+
+NAME = 80  # characters of a method: one on a phrase has the phrase in its name
 
 
 @dataclass(frozen=True)
@@ -55,23 +53,31 @@ def sentences(comparison: Comparison) -> tuple[Text, ...]:
     start = say("compare.plain", feature=worst, **values)
     best = [row for row in told if comparison.clears(row)]
     named = best or [row for row in told if row.efficient]
-    key = "compare.best" if best else "compare.none" if comparison.paid else "compare.nothing"
-    return about, start, say(key, methods=", ".join(row.method for row in named))
+    names = ", ".join(one_line(row.method, NAME) for row in named)
+    if best and comparison.gold:
+        return about, start, say("compare.best_gold", methods=names, n=comparison.best_of)
+    return about, start, say(f"compare.{'best' if best else 'none' if comparison.paid else 'nothing'}", methods=names)
 
 
 def columns(comparison: Comparison) -> list[Column]:
-    """Headings of the table, in order."""
-    found = [Column(key, _head(key)) for key in comparison.columns]
-    last = [Column(key, say(f"compare.column.{key}")) for key in ("moved", "grown", "cost", "seconds")]
-    return [*found, *last]
+    """Headings of the table, in order; of gold only that of the best of 16, the rest has a table of its own."""
+    shown = [key for key in comparison.columns if not key.startswith("gold:") or key == comparison.gold]
+    return [Column(key, heading(comparison, key)) for key in (*shown, "moved", "grown", "cost", "seconds")]
 
 
-def _head(key: str) -> Text:
+def gold_columns(comparison: Comparison) -> list[Column]:
+    """Headings of the table of gold, n = 1, 2, 4 …; none without gold."""
+    keys = [key for key in comparison.columns if key.startswith("gold:")]
+    return [Column(key, say("compare.column.best_of", n=int(key.partition(":")[2]))) for key in keys]
+
+
+def heading(comparison: Comparison, key: str, *, short: bool = False) -> Text:
+    """The words over a column; short ones have their line break in them."""
     kind, _, name = key.partition(":")
-    if not name:
-        return say(f"compare.column.{kind}")
-    said = {"feature": name} if kind in ("coefficient", "lift") else {"name": name}
-    return say(f"compare.column.{kind}_at", **said)
+    word = f"{kind}_at" if name else kind
+    values = {"feature": name} if kind in ("coefficient", "lift") else {"name": name}
+    values["n"] = str(comparison.best_of)
+    return say(f"compare.short.{word}", **values) if short else say(f"compare.column.{word}", **values)
 
 
 def cell(row: MethodRow, key: str, lang: str) -> Cell:
@@ -81,14 +87,24 @@ def cell(row: MethodRow, key: str, lang: str) -> Cell:
     if key in ("moved", "grown"):
         return _elsewhere(getattr(row, key), lang, sure=key == "grown" and row.grown_sure)
     if key == "cost":
-        return Cell(f"{row.lost:,.0f}, {row.added:,.0f}")
+        parts = [f"{sign}{count:,.0f}" for sign, count in (("−", row.lost), ("+", row.added)) if round(count)]
+        return Cell(" ".join(parts) or "0")
     if key == "seconds":
         return Cell(f"{row.seconds:.1f}")
-    own = row.readings[key]
-    change = row.against.get(key)
-    said = "" if change is None else f"{number(change.value, change.unit, signed=True)} {interval(change, signed=True)}"
+    own, change = row.readings[key], row.against.get(key)
     signed = own.unit != "share of pairs"
-    return Cell(number(own.value, own.unit, signed=signed), interval(own, signed=signed), said, _sure(change))
+    said = "" if change is None or _certain(change) else f"{_value(change)} {interval(change, signed=True)}"
+    between = "" if _certain(own) else interval(own, signed=signed)
+    return Cell(number(own.value, own.unit, signed=signed), between, said, _sure(change))
+
+
+def _value(change: Estimate) -> str:
+    return number(change.value, change.unit, signed=True)
+
+
+def _certain(estimate: Estimate) -> bool:
+    """Whether it could not have been otherwise, as the best of one is the mean."""
+    return estimate.value == estimate.low == estimate.high == 0
 
 
 def _sure(change: Estimate | None) -> bool:
@@ -99,7 +115,7 @@ def _elsewhere(found: tuple[str, Estimate] | None, lang: str, *, sure: bool) -> 
     if found is None:
         return Cell("—")
     feature, change = found
-    value = f"{label(feature, lang)} {number(change.value, change.unit, signed=True)}"
+    value = f"{label(feature, lang)} {_value(change)}"
     return Cell(one_line(value, 80), interval(change, signed=True), sure=sure)
 
 
@@ -161,37 +177,18 @@ def _curve(row: MethodRow, keys: Iterable[str]) -> Curve:
     return Curve(row.method, "n", "SD", x, value, low, high)
 
 
-def comparison_to_text(comparison: Comparison, lang: str = "en") -> RenderableType:
-    """For the terminal: sentences, a table without intervals, what gave no number."""
-    lines = [Line(visible(text.render(lang))) for text in sentences(comparison)]
-    table = Table(pad_edge=False, box=None)
-    table.add_column(say("compare.column.method").render(lang), no_wrap=True)
-    gold = [key for key in comparison.columns if key.startswith("gold:")]
-    dull = {"moved", "seconds", *gold[1:-1], *gold[:1]}  # gold of the best of 1 is 0
-    shown = [column for column in columns(comparison) if column.key not in dull]
-    for column in shown:
-        table.add_column(column.head.render(lang), justify="right")
-    for kind, rows in by_kind(comparison):
-        table.add_section()
-        table.add_row(Line(say(f"compare.kind.{kind}").render(lang), style="dim"))
-        for row in rows:
-            name = Line(f"  {row.method}{' ◆' if row.efficient else ''}")
-            table.add_row(name, *(_short(row, column.key, lang) for column in shown))
-    told = [say("compare.marks"), *refusals(comparison), *comparison.notes]
-    return Group(*lines, table, *(Line(visible(text.render(lang)), style="dim") for text in told))
-
-
-def _short(row: MethodRow, key: str, lang: str) -> Line:
-    """A value; bold where it differs from the plain model's beyond chance. What grew is told only if it surely did."""
-    one = cell(row, key, lang)
-    if key == "grown" and not row.grown_sure:
-        return Line("")
-    return Line(one.value, style="bold" if one.sure else "")
-
-
 def comparison_to_markdown(comparison: Comparison, lang: str = "en") -> str:
     """For a pull request."""
-    shown = columns(comparison)
+    told = [escaped(text.render(lang)) for text in sentences(comparison)]
+    parts = [f"## {escaped(say('compare.title').render(lang))}", *told, _table(comparison, columns(comparison), lang)]
+    if gold := gold_columns(comparison):
+        title = escaped(say("compare.gold_table").render(lang))
+        parts += [f"**{title}**", _table(comparison, gold, lang)]
+    rest = [f"- {escaped(text.render(lang))}" for text in (*refusals(comparison), *comparison.notes)]
+    return "\n\n".join([*parts, *(["\n".join(rest)] if rest else [])]) + "\n"
+
+
+def _table(comparison: Comparison, shown: list[Column], lang: str) -> str:
     heads = [say("compare.column.method").render(lang), *(column.head.render(lang) for column in shown)]
     lines = [f"| {' | '.join(map(escaped, heads))} |", f"|---|{'---:|' * len(shown)}"]
     for _, rows in by_kind(comparison):
@@ -199,22 +196,19 @@ def comparison_to_markdown(comparison: Comparison, lang: str = "en") -> str:
             cells = [cell(row, column.key, lang) for column in shown]
             said = [escaped(f"{one.value} {one.interval}".strip()) for one in cells]
             lines.append(f"| {escaped(row.method)}{' ◆' if row.efficient else ''} | {' | '.join(said)} |")
-    told = [escaped(text.render(lang)) for text in sentences(comparison)]
-    rest = [f"- {escaped(text.render(lang))}" for text in (*refusals(comparison), *comparison.notes)]
-    parts = [f"## {escaped(say('compare.title').render(lang))}", *told, "\n".join(lines)]
-    return "\n\n".join([*parts, *(["\n".join(rest)] if rest else [])]) + "\n"
+    return "\n".join(lines)
 
 
 def comparison_to_html(comparison: Comparison, lang: str = "en") -> str:
     """One self-contained page."""
-    shown = columns(comparison)
     return (
         environment()
         .get_template("comparison.html.j2")
         .render(
             comparison=comparison,
             sentences=sentences(comparison),
-            columns=shown,
+            columns=columns(comparison),
+            gold_columns=gold_columns(comparison),
             kinds=by_kind(comparison),
             cell_of=lambda row, column: cell(row, column.key, lang),
             refusals=refusals(comparison),

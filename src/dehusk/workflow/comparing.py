@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from itertools import accumulate
 
 import numpy as np
+import polars as pl
 
 from dehusk.comparison.methods import MONOTONE, methods
 from dehusk.comparison.readings import PoolPoints
@@ -29,6 +30,7 @@ from dehusk.rewards.store import Store
 from dehusk.stats.selection import pooled
 
 FEWEST_ANSWERS = 4  # a prompt, for the best of several to say something
+FEWEST_PROMPTS = 2  # of what is the same in every split, for an interval
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,7 +64,7 @@ def run_compare(config: CompareConfig, *, watch: Watch = lambda *_: None) -> Com
     if not targets:
         raise InputError("no target", where="--target", expected="a feature, a family or a phrase",
                          fix="--target characters")  # fmt: skip
-    tried = methods(config.methods)
+    tried = methods(config.methods, [target.name for target in targets])
     watch("reading", 0, 5)
     every = tuple({feature.name: feature for feature in (*features.values(), *targets)}.values())
     found = _read(config, every, tuple(target.name for target in targets), watch)
@@ -82,7 +84,8 @@ def run_compare(config: CompareConfig, *, watch: Watch = lambda *_: None) -> Com
         splits=config.splits,
         pairs=len(found.pairs),
         prompts=len(np.unique(found.pairs.groups)),
-        notes=_notes(config),
+        best_of=None if bench.pool is None else bench.pool.best_of,
+        notes=_notes(config, found),
     )
 
 
@@ -95,6 +98,8 @@ def _read(config: CompareConfig, features: tuple[Feature, ...], targets: tuple[s
     for entry in config.elsewhere:
         name, path = parse_source(entry)
         loaded = read_pairs(path, columns=parse_map(config.map), lang=config.lang)
+        if len(np.unique(loaded.pairs.groups)) < FEWEST_PROMPTS:
+            raise InputError("too few prompts", where=path, expected=f"at least {FEWEST_PROMPTS}")
         elsewhere[name or loaded.record.name] = loaded.pairs
         records.append(loaded.record)
     pool, gold = None, None
@@ -114,7 +119,7 @@ def _gold(config: CompareConfig, pool: Responses, watch: Watch) -> Floats | None
         watch("scoring", 0, len(pool))
         model = open_models(ScoreConfig(reward_model=(config.gold,), store=config.store, device=config.device))[0]
         return np.asarray(model.score(pool.frame["prompt"].to_list(), pool.frame["response"].to_list()))
-    return pool.frame["gold"].to_numpy() if "gold" in pool.frame.columns else None
+    return pool.frame["gold"].cast(pl.Float64).fill_null(np.nan).to_numpy() if "gold" in pool.frame.columns else None
 
 
 def _bench(config: CompareConfig, found: _Read, watch: Watch) -> Bench:
@@ -152,17 +157,19 @@ def _bench(config: CompareConfig, found: _Read, watch: Watch) -> Bench:
 
 
 def _pool(config: CompareConfig, found: _Read, embedder: Places) -> PoolPoints:
-    """The answers to pick from, as points; prompts with fewer than four are left out.
+    """The answers to pick from, as points: those with gold if there is any, of prompts with at least four.
 
     Raises:
-        InputError: no prompt has that many.
+        InputError: fewer than two prompts have that many.
     """
     assert found.pool is not None  # for mypy: the caller looked
     pool = found.pool
-    rows = pooled(pool.groups, stream(config.seed, "compare.pool"))
-    rows = rows[(rows >= 0).sum(axis=1) >= FEWEST_ANSWERS]
-    if not len(rows):
-        raise InputError("too few answers a prompt", where=str(config.pool), expected=f"at least {FEWEST_ANSWERS}")
+    kept = np.arange(len(pool)) if found.gold is None else np.flatnonzero(np.isfinite(found.gold))
+    rows = pooled(pool.groups[kept], stream(config.seed, "compare.pool"))
+    rows = np.where(rows < 0, -1, kept[rows])[(rows >= 0).sum(axis=1) >= FEWEST_ANSWERS]
+    if len(rows) < FEWEST_PROMPTS:
+        expected = f"at least {FEWEST_ANSWERS} to each of {FEWEST_PROMPTS}"
+        raise InputError("too few answers a prompt", where=str(config.pool), expected=expected)
     measures = measure(found.features, responses=pool)
     columns = [measures.all_values("response", feature.name) for feature in found.features]
     features = np.nan_to_num(np.stack(columns, axis=1))
@@ -170,8 +177,15 @@ def _pool(config: CompareConfig, found: _Read, embedder: Places) -> PoolPoints:
     return PoolPoints(points, features, rows, found.gold)
 
 
-def _notes(config: CompareConfig) -> tuple[Text, ...]:
-    found = [say("compare.monotone", names=", ".join(MONOTONE))]
-    found += [say("compare.no_pool")] if config.pool is None else []
-    found += [say("compare.no_elsewhere")] if not config.elsewhere else []
-    return tuple(found)
+def _notes(config: CompareConfig, found: _Read) -> tuple[Text, ...]:
+    told = [say("compare.monotone", names=", ".join(MONOTONE))]
+    told += [say("compare.no_pool")] if config.pool is None else []
+    told += [say("compare.no_elsewhere")] if not config.elsewhere else []
+    bare = 0 if found.gold is None else int((~np.isfinite(found.gold)).sum())
+    told += [say("compare.no_gold", count=bare)] if bare else []
+    own, fixed = set(found.pairs.frame["prompt"]), {name: pairs.frame for name, pairs in found.elsewhere.items()}
+    for name, frame in (fixed if found.pool is None else fixed | {str(config.pool): found.pool.frame}).items():
+        prompts = set(frame["prompt"])
+        if shared := len(prompts & own):
+            told.append(say("compare.shared", name=name, count=shared, total=len(prompts)))
+    return tuple(told)

@@ -7,16 +7,19 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import polars as pl
 
 from dehusk.core.errors import InputError, NotEnoughData
+from dehusk.core.findings import Audit
 from dehusk.core.keywords import read_options
 from dehusk.core.kinds import objectives
 from dehusk.core.messages import Text, say
-from dehusk.core.options import FitConfig, at_home, parse_map
+from dehusk.core.options import AuditConfig, FitConfig, at_home, parse_map
 from dehusk.core.run import stream
-from dehusk.core.tables import Bools, Measures, Pairs
+from dehusk.core.tables import Bools, Floats, Measures, Pairs, Scores
 from dehusk.features.intents import meant
 from dehusk.features.measuring import declared, measure
 from dehusk.fitting.descent import Schedule
@@ -27,12 +30,13 @@ from dehusk.fitting.objectives import Objective
 from dehusk.fitting.token_pairs import token_pairs
 from dehusk.fitting.trainer import train_model
 from dehusk.fitting.training_set import Places, Points, TrainingSet, training_set
-from dehusk.inputs import Watch
+from dehusk.inputs import Inputs, Watch
 from dehusk.io import read_pairs, write_atomic
 from dehusk.rewards.embedding import Embedder, open_embedder
 from dehusk.rewards.heads import Place
 from dehusk.rewards.precision import pick_device
 from dehusk.rewards.store import Store
+from dehusk.workflow.auditing import audit_tables
 from dehusk.workflow.fit_card import Fit
 
 
@@ -125,24 +129,34 @@ class _Job:
             monitors=monitors,
         )
         place = Place(config.embedder, config.layers, config.pooling, config.max_length)
-        model, folders = save_heads(self.folder, fitted.heads, place, train)
-        for monitor, folder in zip(monitors, folders, strict=True):
+        saved = save_heads(self.folder, fitted.heads, place, train)
+        for monitor, folder in zip(monitors, saved.folders, strict=True):
             monitor.save(folder / "monitor.jsonl")
         why_not = no_classifier(embedder, place, fitted.heads)
-        models = [model]
+        models = [saved.model]
         if why_not is None:
             save_as_classifier(self.folder / CLASSIFIER, fitted.head, embedder, place)
             models.append(f"hf:{self.folder / CLASSIFIER}")
         notes = [embedder.rendering.remark(), embedder.precision, *lengths.notes(), *([why_not] if why_not else [])]
         if not fitted.settled:
-            notes.append(say("fit.unsettled", left=max(fitted.left), steps=config.steps))
-        return self._fit(tuple(models), len(train), monitors, notes, fitted.readings, fitted.l2)
+            notes.append(say("fit.unsettled", left=max(fitted.left), steps=max(fitted.steps)))
+        audit = self._audit(saved.rewards(apart.chosen), saved.rewards(apart.rejected))
+        return self._fit(tuple(models), len(train), monitors, notes, fitted.readings, audit, fitted.l2)
 
     def model(self) -> Fit:
         """A whole model, trained."""
         config = self.config
         planned = math.ceil(int((~self.held_out).sum()) * config.epochs / (config.batch * config.accumulate))
         monitor = Monitor(self._set(None, self.held_out, self._watched), planned, stop_on=config.stop_on)
+        read = self.folder / "monitor.jsonl"
+        if config.resume:
+            monitor.load(read)
+
+        def look(*seen: Any) -> bool:
+            stop = monitor(*seen)
+            monitor.save(read)  # now, for the run may not come to its end
+            return stop
+
         trained = train_model(
             self.pairs,
             self.measures,
@@ -150,11 +164,11 @@ class _Job:
             self.objective,
             held_out=self.held_out,
             folder=self.folder,
-            monitor=monitor,
+            monitor=look,
             watch=self.watch,
         )
-        monitor.save(self.folder / "monitor.jsonl")
-        return self._fit((f"hf:{self.folder}",), trained.pairs, [monitor], [*trained.notes], (trained.readings,), None)
+        audit = self._audit(trained.chosen, trained.rejected)
+        return self._fit((f"hf:{self.folder}",), trained.pairs, [monitor], [*trained.notes], (trained.readings,), audit)
 
     @property
     def _watched(self) -> tuple[str, ...]:
@@ -171,6 +185,19 @@ class _Job:
         places: Places = _Nowhere() if embedder is None else embedder
         return training_set(pairs, measures, places, features, stream(self.config.seed, "fit.foreign"), foreign=foreign)
 
+    def _audit(self, chosen: Floats, rejected: Floats) -> Audit:
+        """What the labels of the m held-out pairs go with, and what their rewards, shape (m,) each, pay for.
+
+        No text is scored for it that the fit had not scored already.
+        """
+        config, name = self.config, self.folder.name
+        pairs = Pairs(self.pairs.frame.filter(self.held_out))
+        sides = {"chosen": chosen, "rejected": rejected}
+        scores = Scores((name,), {side: pl.DataFrame({name: values}) for side, values in sides.items()})
+        fought = "features" in objectives[config.objective].options.get("needs", ())
+        how = AuditConfig(unwanted=config.target if fought else (), seed=config.seed, lang=config.lang)
+        return audit_tables(Inputs(pairs=pairs, scores=scores), how, watch=self.watch).audit
+
     def _fit(
         self,
         models: tuple[str, ...],
@@ -178,7 +205,8 @@ class _Job:
         monitors: list[Monitor],
         notes: list[Text],
         says: tuple[Mapping[str, float], ...],
-        l2: float | None,
+        audit: Audit,
+        l2: float | None = None,
     ) -> Fit:
         return Fit(
             objective=self.config.objective,
@@ -193,6 +221,7 @@ class _Job:
             seconds=0.0,
             notes=(*notes, *(note for monitor in monitors for note in monitor.notes())),
             says=says,
+            audit=audit,
         )
 
 

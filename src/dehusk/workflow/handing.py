@@ -9,7 +9,7 @@ import numpy as np
 
 from dehusk.core.errors import InputError
 from dehusk.core.keywords import asked, required
-from dehusk.core.kinds import repairs, scores_new_texts
+from dehusk.core.kinds import repairs
 from dehusk.core.options import RepairConfig
 from dehusk.core.run import stream
 from dehusk.core.tables import Measures, Pairs
@@ -77,5 +77,4 @@ def _rewards(config: RepairConfig, pairs: Pairs, watch: Watch) -> dict[str, Any]
     texts = {side: (pairs.frame["prompt"], pairs.frame[side]) for side in SIDES}
     scores = score_tables(models, texts, watch)
     columns = [scores.of("chosen", name) - scores.of("rejected", name) for name in scores.models]
-    found = {"checkpoint_margins": np.stack(columns, axis=1), "margins": columns[-1]}
-    return found | ({"reward_model": models[-1]} if scores_new_texts(models[-1]) else {})
+    return {"checkpoint_margins": np.stack(columns, axis=1), "margins": columns[-1], "reward_model": models[-1]}

@@ -17,8 +17,9 @@ from dehusk.fitting.residual import Correction, Residual, residualise, save_resi
 from dehusk.probes.reward_model.editing import edited_answers
 from dehusk.rewards.ensembles import Ensemble, average_heads, save_ensemble, standardised
 from dehusk.rewards.heads import Linear, load_head, save_head
-from dehusk.rewards.projection import project, shift
+from dehusk.rewards.projection import project, shift, shifts_of_edits, shifts_of_pairs
 from dehusk.rewards.shaping import SHAPINGS, Shaped, Shaping, Unseen, save_shaped
+from dehusk.stats.bounding import bounded
 
 SATURATED = 0.5  # share of differences between references beyond _FAR from which PAR tells little but who won
 _FAR = 4.0  # log odds at which σ is 0.98
@@ -60,29 +61,58 @@ class Made:
     notes: tuple[Text, ...] = ()
 
 
-def make_projected(given: Given, *, strength: float = 1.0, spare_label: bool = False, answers: int = 500) -> Made:
-    """Take what edits of the targets do to the points out of the weights of a head; see `rewards.projection.project`.
+def make_projected(
+    given: Given,
+    *,
+    along: Literal["pairs", "edits"] = "pairs",
+    strength: float = 1.0,
+    spare_label: bool = False,
+    answers: int = 500,
+) -> Made:
+    """Take the direction in which points move with a target out of a head; see `rewards.projection.project`.
 
     Args:
-        given: A `linear:` model and targets that an edit changes.
+        given: A `linear:` model and targets.
+        along: What shows the direction: how the answers of a pair differ with the target, the label held, or edits that
+            add it to answers, as in the paper. Edits move nothing else, but neutral sentences span little of a length.
         strength: 1 takes the direction out, 0.5 half of it, 2 turns it around.
         spare_label: Keep the direction from rejected to chosen answers.
         answers: Most prompts a language whose answers are edited.
     """
     head, embedder = _linear(given.model).head, _linear(given.model).embedder
-    rows = np.flatnonzero(given.usable)
-    pairs = Pairs(given.pairs.frame[rows])
-    found = edited_answers(pairs, given.measures.rows(rows), given.targets, given.rng, most=answers)
-    before, after = (embedder.embed(found.prompts, texts) for texts in (found.original, found.edited))
+    shifts, note = _along_edits(given, answers) if along == "edits" else _along_pairs(given)
     spared = None
     if spare_label:
         points = embedder.embed(*given.answers())
         spared = shift(head, points[len(points) // 2 :], points[: len(points) // 2])
-    new = project(head, before, after, found.target, strength=strength, spared=spared)
+    new = project(head, shifts, strength=strength, spared=spared)
     place = load_head(_where(given.specs[0]))[1]
     model = replace(_linear(given.model), head=new, identity="")
-    note = say("adjust.edited", texts=len(found.prompts), targets=len(np.unique(found.target)))
     return Made(model.score, "linear", lambda out: save_head(out, new, place), (note,))
+
+
+def _along_edits(given: Given, answers: int) -> tuple[Floats, Text]:
+    model, rows = _linear(given.model), np.flatnonzero(given.usable)
+    pairs = Pairs(given.pairs.frame[rows])
+    found = edited_answers(pairs, given.measures.rows(rows), given.targets, given.rng, most=answers)
+    before, after = (model.embedder.embed(found.prompts, texts) for texts in (found.original, found.edited))
+    shifts = shifts_of_edits(model.head, before, after, found.target)
+    return shifts, say("adjust.edited", texts=len(found.prompts), targets=len(np.unique(found.target)))
+
+
+def _along_pairs(given: Given) -> tuple[Floats, Text]:
+    model = _linear(given.model)
+    sides = [_columns(given.measures, side, given.targets) for side in ("chosen", "rejected")]
+    differences = sides[0] - sides[1]
+    rows = given.usable & np.isfinite(differences).all(axis=1)
+    points = model.embedder.embed(*given.answers(rows))
+    halves = points[: len(points) // 2], points[len(points) // 2 :]
+    try:
+        shifts = shifts_of_pairs(model.head, *halves, bounded(differences[rows]))
+    except NotEnoughData as lack:
+        what = f"not enough data: it needs {lack.needs}"
+        raise InputError(what, where="--method project", fix="--option along=edits") from None
+    return shifts, say("adjust.along_pairs", pairs=int(rows.sum()), targets=len(given.targets))
 
 
 def make_residual(given: Given, *, strength: float = 1.0, knots: int = 5, ridge: float = 1.0) -> Made:

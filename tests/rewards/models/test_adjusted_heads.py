@@ -50,17 +50,19 @@ def score(spec, prompts, answers):
     return model.score(prompts, answers)
 
 
+@pytest.mark.parametrize(("along", "target", "said"), [("edits", "bold", "edited"), ("pairs", "words", "along_pairs")])
 @pytest.mark.parametrize(("strength", "left"), [(1.0, 0.0), (2.0, -1.0)])
-def test_a_projected_head_pays_no_more_for_the_mean_edit(head, pairs, strength, left):
-    found = run("linear:head", method="project", target=("bold",), option=(f"strength={strength}",))
+def test_a_projected_head_pays_no_more_along_the_direction(head, pairs, strength, left, along, target, said):
+    options = (f"strength={strength}", f"along={along}")
+    found = run("linear:head", method="project", target=(target,), option=options)
     assert found.spec == "linear:made"
-    assert found.notes[0].key == "adjust.edited"
+    assert found.notes[0].key == f"adjust.{said}"
     before, after = load_head("head")[0], load_head("made")[0]
     moved = (before.weights[0] - after.weights[0]).ravel()
     assert np.linalg.norm(moved) > 1e-6
     direction = moved / np.linalg.norm(moved)  # what was taken out is along it, so this is what the head paid for it
     assert after.weights[0] @ direction == pytest.approx(left * (before.weights[0] @ direction), abs=1e-5)
-    assert [reading.name for reading in found.targets] == ["bold"]
+    assert [reading.name for reading in found.targets] == [target]
 
 
 def test_the_numbers_told_are_those_of_the_folder_written(head, pairs):
@@ -79,11 +81,21 @@ def test_the_numbers_told_are_those_of_the_folder_written(head, pairs):
 
 def test_a_target_that_no_edit_changes_is_refused(head):
     with pytest.raises(InputError, match=r"no edit changes latex; expected a phrase, a length, or one of .*bold"):
-        run("linear:head", method="project", target=("latex",))
+        run("linear:head", method="project", target=("latex",), option=("along=edits",))
+
+
+def test_a_target_that_hardly_a_pair_has_is_refused_with_the_other_way(head):
+    with pytest.raises(InputError, match=r"pairs that differ in each target, got 0. Try: --option along=edits"):
+        run("linear:head", method="project", target=("lamp of truth",))
 
 
 def test_a_phrase_of_the_users_own_can_be_projected_out(head):
-    assert run("linear:head", method="project", target=("lamp of truth",)).notes[0].values["targets"] == 1
+    assert (
+        run("linear:head", method="project", target=("lamp of truth",), option=("along=edits",))
+        .notes[0]
+        .values["targets"]
+        == 1
+    )
 
 
 def test_averaged_heads_score_as_the_mean_of_their_scores(head, pairs, tmp_path):

@@ -35,7 +35,7 @@ class FitConfig(Training, Config):
     vary: Literal["bootstrap", "halves", "seeds"] = "bootstrap"
     """In what several heads differ: prompts drawn with repeats, opposite halves of the prompts, or chance alone."""
     steps: int = 200
-    """Steps of a head that cannot be fitted exactly; each pair is seen at least twice."""
+    """Steps of a round, for a head that cannot be fitted exactly; two to ten are taken, until one changes little."""
     stop_on: Literal["never", "saturation"] = "never"
     """Whether a fit with nothing left to learn early on is stopped, or only told of."""
     map: tuple[str, ...] = ()

@@ -85,7 +85,9 @@ def shortcut_kernel(chosen: Tensor, rejected: Tensor, logits: Tensor, width: flo
 
 
 @losses.add("odin", paper="arXiv 2402.07319")
-def odin(quality: Tensor, other: Tensor, features: Tensor, *, weight: Tensor | None = None) -> Tensor:
+def odin(
+    quality: Tensor, other: Tensor, features: Tensor, *, label: Tensor | None = None, weight: Tensor | None = None
+) -> Tensor:
     """Sum over features of |ρ(r^Q, z)| − ρ(r^L, z), what drives ODIN's two heads apart (arXiv 2402.07319).
 
     Notes that swap the heads are wrong: the second head must collect the feature, the first must lose it.
@@ -94,8 +96,11 @@ def odin(quality: Tensor, other: Tensor, features: Tensor, *, weight: Tensor | N
         quality: Rewards that are kept, shape (n,).
         other: Rewards that are thrown away, one head a feature, shape (n, k).
         features: Shape (n, k).
+        label: 1 or 0, shape (n,), where the means of the two classes are to say nothing; None as published.
         weight: What each answer counts, shape (n,).
     """
+    if label is not None:
+        quality, other, features = (residuals(each, label, weight=weight) for each in (quality, other, features))
     kept = correlation(quality, features, weight=weight).abs()
     return (kept - correlation(other, features, weight=weight)).sum()
 
@@ -114,12 +119,17 @@ def orthogonality(quality: Tensor, other: Tensor) -> Tensor:
 
 
 @losses.add("curve_correlation", paper="arXiv 2505.12843")
-def curve_correlation(rewards: Tensor, predicted: Tensor, *, weight: Tensor | None = None) -> Tensor:
+def curve_correlation(
+    rewards: Tensor, predicted: Tensor, *, label: Tensor | None = None, weight: Tensor | None = None
+) -> Tensor:
     """|ρ(r, r̂)| of rewards with what a curve of the features predicts of them, FiMi (arXiv 2505.12843).
 
     Args:
         rewards: Shape (n,).
         predicted: Of the same answers from their features alone, shape (n,).
+        label: 1 or 0, shape (n,), where the means of the two classes are to say nothing; None as published.
         weight: What each answer counts, shape (n,).
     """
+    if label is not None:
+        rewards, predicted = (residuals(each, label, weight=weight) for each in (rewards, predicted))
     return correlation(rewards, predicted[:, None], weight=weight).abs().sum()

@@ -10,6 +10,9 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
+_NODES = 9  # of the rule; right within .003 nats for a spread of 3, within 1e-6 for one of 1
+
+
 @losses.add("label_information", paper="arXiv 2512.23461")
 def label_information(logits: Tensor, labels: Tensor, known: Tensor, shares: Tensor) -> Tensor:
     """DIR's vCLUB estimate of how much a pair's difference tells of k yes-or-no labels, summed (arXiv 2512.23461).
@@ -45,6 +48,31 @@ def latent_kl(mean: Tensor, log_variance: Tensor, *, averaged: bool = False, wei
     if averaged:
         mean, log_variance = mean.mean(1, keepdim=True), log_variance.mean(1, keepdim=True)
     each = kl_by_dimension(mean, log_variance).sum(1)
+    return (each if weight is None else weight * each).mean()
+
+
+@losses.add("noisy_bradley_terry", paper="arXiv 2402.09345")
+def noisy_bradley_terry(
+    difference: Tensor, variance: Tensor, *, margin: Tensor | None = None, weight: Tensor | None = None
+) -> Tensor:
+    """Mean of E[−log σ(d + √v·ε − m)], ε normal: InfoRM's likelihood, whose papers draw ε once (arXiv 2402.09345).
+
+    A linear decoder makes of the noise of a latent state that of one number, over which Gauss and Hermite's rule takes
+    the mean. Nothing is random then, so a fit can settle.
+
+    Args:
+        difference: Mean reward differences d, shape (b,).
+        variance: Of the differences v, shape (b,).
+        margin: Target margins m, shape (b,).
+        weight: What each pair counts, shape (b,).
+    """
+    import numpy as np
+    from torch.nn.functional import softplus
+
+    places, shares = (difference.new_tensor(each) for each in np.polynomial.hermite_e.hermegauss(_NODES))
+    margin = difference.new_zeros(()) if margin is None else margin
+    drawn = (margin - difference)[:, None] + (variance + 1e-12).sqrt()[:, None] * places
+    each = softplus(drawn) @ (shares / shares.sum())
     return (each if weight is None else weight * each).mean()
 
 

@@ -60,20 +60,24 @@ def distance_weights(distance: Tensor, typical: Tensor, *, most: float = 10.0) -
 
 
 @losses.add("error_weights", paper="arXiv 2107.09044")
-def error_weights(difference: Tensor, *, factor: float = 3.0, believable: float = 0.1) -> Tensor:
+def error_weights(difference: Tensor, *, factor: float = 3.0, believable: float = 0.1, room: float = 0.4) -> Tensor:
     """JTT's weights: `factor` for pairs that a first head gets wrong, 1 for others, shape (n,) (arXiv 2107.09044).
 
-    With labels of which a fifth to a third are wrong, as those of preferences are, the pairs a head gets wrong are
-    mostly the wrong ones. So pairs to whose label it gives less than `believable` keep a weight of 1, and so do those
-    it never saw (NaN). The paper has no such filter (believable = 0).
+    Of preferences a fifth to a third are labelled wrong, and those are mostly what a head gets wrong. So errors never
+    get more than a share `room` of the weight: with a half, what the first head says tells nothing of the label any
+    more, and beyond it a second head learns the contrary. Pairs to whose label the first gives less than `believable`
+    keep a weight of 1, and so do those it never saw (NaN). The paper has neither (room = 1, believable = 0).
 
     Args:
-        difference: Reward differences of the first head, shape (n,).
+        difference: Reward differences of the first head, all n pairs, shape (n,).
         factor: How often a pair it gets wrong counts; 20 to 100 in the paper, whose labels are clean.
         believable: Least probability that the first head may give to a label that counts more.
+        room: Largest share of the weight of the pairs it saw that its errors get together, unless they are more.
     """
     wrong = (difference < 0) & (difference.sigmoid() >= believable)
-    weights: Tensor = 1 + (factor - 1) * wrong.to(difference.dtype)
+    errors, others = wrong.sum(), (difference.isfinite() & ~wrong).sum()
+    allowed = room * others / ((1 - room) * errors).clamp_min(1e-12)  # 1 / 0 is no limit
+    weights: Tensor = 1 + (allowed.clamp(1.0, max(factor, 1.0)) - 1) * wrong.to(difference.dtype)
     return weights
 
 

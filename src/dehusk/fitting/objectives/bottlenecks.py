@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from dehusk.core.errors import InputError
 from dehusk.core.kinds import objectives
-from dehusk.fitting.losses.bradley_terry import bradley_terry
-from dehusk.fitting.losses.information import kl_by_dimension, latent_kl
+from dehusk.fitting.losses.information import kl_by_dimension, latent_kl, noisy_bradley_terry
 from dehusk.fitting.losses.prompts import text_regularisation
-from dehusk.fitting.objectives.dense import Dense, layers_of, network
+from dehusk.fitting.objectives.dense import Dense, layers_of, network, weights_in
 from dehusk.fitting.objectives.objective import Batch
 
 if TYPE_CHECKING:
@@ -25,7 +24,10 @@ class Bottleneck(Dense):
     """InfoRM (arXiv 2402.09345): rewards come from a noisy latent state that is charged for what it tells.
 
     Defaults: 32 dimensions and a price of .01 for heads on frozen states (released: 512, and 1 on a KL that averages
-    over dimensions first, which is `averaged`). At use the latent state is its mean.
+    over dimensions first, which is `averaged`). At use the latent state is its mean. While it is fitted, the likelihood
+    is the mean over the noise, of which the paper draws one sample: with a linear decoder it is that of one number. L2
+    is on what encoder and decoder make together, since half the squares of both come to |w|, under which a head that
+    is held down strongly collapses.
 
     `active_dimensions` counts those that tell more than .01 nats, `kl` what all tell of an answer: a single one or
     none means that it collapsed.
@@ -65,16 +67,20 @@ class Bottleneck(Dense):
             head.get_buffer("told").mul_(0.9).add_(told, alpha=0.1)
 
     def terms(self, head: nn.ModuleDict, batch: Batch, progress: float) -> dict[str, Tensor]:  # noqa: D102
-        import torch
-
-        rewards, told = [], []
+        means, told, noise = [], [], 0.0
+        share = self._decoder(head).get_parameter("weight")[0].square()
         for points in (batch.chosen, batch.rejected):
             mean, spread = self._encoder(head)(points), head["spread"](points)
-            latent = mean + torch.randn_like(mean) * (spread / 2).exp()
-            rewards.append(self._decoder(head)(latent)[:, 0])
+            means.append(self._decoder(head)(mean)[:, 0])
             told.append(latent_kl(mean, spread, averaged=self.averaged, weight=batch.weight))
-        fit = bradley_terry(rewards[0] - rewards[1], margin=batch.margin, weight=batch.weight)
+            noise = noise + spread.exp() @ share
+        fit = noisy_bradley_terry(means[0] - means[1], noise, margin=batch.margin, weight=batch.weight)
         return {"likelihood": fit, "kl": self.price * (told[0] + told[1])}
+
+    def weights(self, head: nn.ModuleDict) -> list[Tensor]:
+        """Those of the rewards; of a linear head encoder and decoder are one: an L2 penalty on both would be |w|."""
+        *earlier, last = weights_in(self._encoder(head))
+        return [*earlier, self._decoder(head).get_parameter("weight") @ last]
 
     def reward(self, head: nn.ModuleDict, points: Tensor) -> Tensor:  # noqa: D102
         rewards: Tensor = self._decoder(head)(self._encoder(head)(points))[:, 0]

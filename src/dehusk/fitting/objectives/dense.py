@@ -37,6 +37,9 @@ class Dense:
     def readings(self, head: nn.ModuleDict) -> dict[str, float]:  # noqa: D102
         return {}
 
+    def weights(self, head: nn.ModuleDict) -> list[Tensor]:  # noqa: D102
+        return weights_in(head["reward"])
+
     def difference(self, head: nn.ModuleDict, batch: Batch) -> Tensor:
         """Rewards of the chosen less those of the rejected answers, shape (b,)."""
         return self.reward(head, batch.chosen) - self.reward(head, batch.rejected)
@@ -63,6 +66,13 @@ def layers_of(module: nn.Module) -> list[tuple[Any, Any]]:
     found = [part for part in module.modules() if isinstance(part, nn.Linear)]
     arrays = [[part.detach().double().cpu().numpy() for part in (each.weight, each.bias)] for each in found]
     return [(weight, bias) for weight, bias in arrays]
+
+
+def weights_in(module: nn.Module) -> list[Tensor]:
+    """Weights, without constants, of the linear layers in a module."""
+    from torch import nn
+
+    return [part.weight for part in module.modules() if isinstance(part, nn.Linear)]
 
 
 def hidden_states(head: nn.ModuleDict, points: Tensor) -> Tensor:

@@ -36,7 +36,7 @@ class Objective(Protocol):
     "text" (the text loss of a whole model).
 
     A step of training is `before`, then `terms`, their sum backwards, and a step of the optimiser over the head's
-    parameters that ask for a gradient; an L2 penalty is on the weights of `head["reward"]` alone.
+    parameters that ask for a gradient.
     """
 
     def build(self, dimensions: int, features: int, pairs: int) -> nn.ModuleDict:
@@ -52,6 +52,10 @@ class Objective(Protocol):
 
     def terms(self, head: nn.ModuleDict, batch: Batch, progress: float) -> dict[str, Tensor]:
         """Named scalars whose sum is minimised; `progress` runs from 0 to 1 over the training. Changes nothing."""
+        ...
+
+    def weights(self, head: nn.ModuleDict) -> list[Tensor]:
+        """What an L2 penalty holds down: all that the likelihood is explained by, constants apart."""
         ...
 
     def reward(self, head: nn.ModuleDict, points: Tensor) -> Tensor:

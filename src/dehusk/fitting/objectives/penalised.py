@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
@@ -12,6 +13,10 @@ from dehusk.fitting.objectives.queue import Seen, empty_queue, filled_up, push
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
+
+
+Form = Literal["pairs", "partial", "plain"]
+Sample = tuple["Tensor", "Tensor", "Tensor | None", "Tensor"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,6 +94,42 @@ class Penalised(Dense):
             batch.rejected_features,
             batch.row,
         )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sampled(Penalised):
+    """The penalty is a statistic of rewards and features, over pairs or over answers."""
+
+    form: Form = "pairs"
+    """On what: differences within pairs, answers given whether they were chosen, or all answers alike (as published).
+
+    Rewards are only ever compared within a prompt. Over answers of many prompts a reward that pays for length within
+    each of them can go with none, if prompts that ask for long answers are rewarded less, and the other way round; and
+    nothing in the likelihood holds what a prompt is worth. Of differences the mean is taken out: it is the label's.
+    """
+
+    def sample(self, head: nn.ModuleDict, batch: Batch, of: Callable[[Tensor], Tensor] = lambda z: z) -> Sample:
+        """What the penalty is on, in its form.
+
+        Args:
+            head: The head.
+            batch: Some pairs.
+            of: From features, shape (n, k), to functions of them, shape (n, f).
+
+        Returns:
+            What is shown, shape (r, m), functions of the features, shape (r, f), the class whose mean says nothing,
+            shape (r,), or None, and weights, shape (r,): a row a pair, or an answer.
+        """
+        import torch
+
+        seen = self.seen(head, batch)
+        one = torch.ones_like(seen.weight)
+        chosen, rejected = of(seen.chosen_features), of(seen.rejected_features)
+        if self.form == "pairs":
+            return seen.chosen - seen.rejected, chosen - rejected, one, seen.weight
+        shown, features = torch.cat([seen.chosen, seen.rejected]), torch.cat([chosen, rejected])
+        label = torch.cat([one, 0 * one]) if self.form == "partial" else None
+        return shown, features, label, torch.cat([seen.weight, seen.weight])
 
 
 @dataclass(frozen=True, kw_only=True)

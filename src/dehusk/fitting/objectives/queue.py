@@ -36,18 +36,6 @@ class Seen:
         told = [self.weight[:, None], self.row[:, None], self.chosen_features, self.rejected_features]
         return torch.cat([self.chosen, self.rejected, *(part.to(self.chosen.dtype) for part in told)], dim=1)
 
-    def answers(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Chosen above rejected answers: what they show (2n, m), features (2n, k), labels 1 and 0, weights (2n,)."""
-        import torch
-
-        one = torch.ones_like(self.weight)
-        return (
-            torch.cat([self.chosen, self.rejected]),
-            torch.cat([self.chosen_features, self.rejected_features]),
-            torch.cat([one, 0 * one]),
-            torch.cat([self.weight, self.weight]),
-        )
-
     def more(self) -> tuple[Tensor, Tensor]:
         """Whether the chosen answer has more of each feature, and whether one of them has, both 0 or 1, (n, k)."""
         moved = self.chosen_features - self.rejected_features

@@ -132,12 +132,15 @@ class WorstGroup(Dense):
 class JustTrainTwice(Dense):
     """JTT (arXiv 2107.09044): a first head shows which pairs are hard; a second one is fitted with those counted more.
 
-    Defaults: the first gets .3 of the training, its errors count 3 times unless it gives their label less than .1. The
-    paper counts errors 20 to 100 times, without such a filter, on labels that are clean.
+    Defaults: the first gets .3 of the training. Its errors count 3 times unless it gives their label less than .1, and
+    together they get .4 of the weight at most. The paper counts errors 20 to 100 times, without any such limit
+    (`factor=20, believable=0, room=1`), on labels that are clean.
 
-    Side effect: a fifth to a third of preference labels are wrong and are what a head gets wrong; the filter keeps the
-    worst of them out and no more. On planted pairs a linear head came to lean on the feature a little more, not less.
-    Only the head starts again: a model trained below it does not.
+    Side effect: a fifth to a third of preference labels are wrong, and those are most of what a head gets wrong. Errors
+    that outweigh the rest (3 times a third) teach the contrary of what the first head saw, content and feature alike;
+    within the limit the method does little, for good or ill: on planted pairs a linear head leans on the feature a
+    little more, not less. Only the head starts again, not a model trained below it; and in a training of one epoch no
+    pair is seen again, so nothing counts more.
     """
 
     stage: float = 0.3
@@ -148,6 +151,9 @@ class JustTrainTwice(Dense):
 
     believable: float = 0.1
     """Errors whose label the first head gives less than this probability are taken for wrong labels."""
+
+    room: float = 0.4
+    """Share of the weight that all errors together get at most; 1 for no limit, as published."""
 
     def build(self, dimensions: int, features: int, pairs: int) -> nn.ModuleDict:  # noqa: D102 - see Objective
         import torch
@@ -176,13 +182,17 @@ class JustTrainTwice(Dense):
     def terms(self, head: nn.ModuleDict, batch: Batch, progress: float) -> dict[str, Tensor]:  # noqa: D102
         if not head.get_buffer("second_stage"):
             return {"likelihood": self.likelihood(head, batch)}
-        first = head.get_buffer("first")[batch.row]
-        weights = error_weights(first, factor=self.factor, believable=self.believable)
+        weights = self._weights(head)[batch.row]
         return {"likelihood": self.likelihood(head, replace(batch, weight=batch.weight * weights))}
 
     def readings(self, head: nn.ModuleDict) -> dict[str, float]:  # noqa: D102
-        weights = error_weights(head.get_buffer("first"), factor=self.factor, believable=self.believable)
+        weights = self._weights(head)
         return {"share_counted_more": float((weights > 1).double().mean())} if len(weights) else {}
+
+    def _weights(self, head: nn.ModuleDict) -> Tensor:
+        first = head.get_buffer("first")
+        found: Tensor = error_weights(first, factor=self.factor, believable=self.believable, room=self.room)
+        return found
 
 
 @objectives.add("focal", paper="arXiv 1708.02002")

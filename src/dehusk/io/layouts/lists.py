@@ -74,40 +74,53 @@ class ListWise(OneRow):
         return Reading(frame, tuple(map(str, used)), no_preference(without, "tie"), (note,))
 
     def write(self, pairs: pl.DataFrame, like: pl.DataFrame) -> pl.DataFrame:
-        """A row of two answers a pair, with its scores, or 1 and 0."""
+        """A row of two answers a pair, with its scores, or 1 and 0, and whatever else the file says of the two."""
         prompt = prompt_of(like) or "prompt"
         columns = _list_columns(like) or _Columns("responses", None, "scores", ranks=False, model=None)
-        made = [as_prompt(pairs["prompt"].alias(prompt), like.schema.get(prompt, pl.String()))]
-        texts = pairs.select(pl.concat_list("chosen", "rejected")).to_series().to_list()
-        order = _orders(pairs, columns.ranks)
-        if columns.text is None:
-            made.append(pl.Series(columns.answers, texts, dtype=pl.List(pl.String)))
-            if columns.order:
-                made.append(pl.Series(columns.order, order, dtype=pl.List(pl.Float64)))
-            return pl.DataFrame(made)
-        fields = {columns.text: pl.String(), **({columns.order: pl.Float64()} if columns.order else {})}
-        rows = [[dict(zip(fields, answer, strict=False)) for answer in zip(*row, strict=True)]
-                for row in zip(texts, order, strict=True)]  # fmt: skip
-        return pl.DataFrame([*made, pl.Series(columns.answers, rows, dtype=pl.List(pl.Struct(fields)))])
+        told = {columns.text or columns.answers: [pairs["chosen"], pairs["rejected"]]}
+        told |= {columns.order: _orders(pairs, columns.ranks)} if columns.order else {}
+        others = {name: _of_both(like[name], pairs) for name in _parallel(like, columns) if name not in told}
+        if columns.text is not None:
+            both = others[columns.answers]
+            known = {name: [one.struct.field(name) for one in both] for name in both[0].struct.fields}
+            answers = [pl.DataFrame({name: values[k] for name, values in (known | told).items()}) for k in (0, 1)]
+            told = {columns.answers: [one.to_struct() for one in answers]}
+        asked = as_prompt(pairs["prompt"].alias(prompt), like.schema.get(prompt, pl.String()))
+        return pl.DataFrame([asked, *(_lists(name, values) for name, values in (others | told).items())])
 
     def prune(self, raw: pl.DataFrame, rows: pl.Series, gone: pl.Series) -> pl.DataFrame:
         """The lists as long as the answers, without the positions that are gone."""
         columns = _list_columns(raw)
         if columns is None:
             return raw.select()
-        count = pl.col(columns.answers).list.len()
-        stays = pl.int_ranges(0, count, dtype=pl.Int64).list.set_difference(pl.lit(gone)).list.sort()
-        parallel = [
-            name
-            for name, dtype in raw.schema.items()
-            if isinstance(dtype, pl.List) and raw.select((pl.col(name).list.len() == count).all()).item()
-        ]
-        return raw[rows].select(pl.col(name).list.gather(stays) for name in parallel if name != prompt_of(raw))
+        stays = pl.int_ranges(0, pl.col(columns.answers).list.len(), dtype=pl.Int64)
+        stays = stays.list.set_difference(pl.lit(gone)).list.sort()
+        return raw[rows].select(pl.col(name).list.gather(stays) for name in _parallel(raw, columns))
 
 
-def _orders(pairs: pl.DataFrame, ranks: bool) -> list[list[float]]:
-    """Scores or ranks for (chosen, rejected): the known scores, else 1 and 0; ranks 1 and 2."""
-    return [[1.0, 2.0]] * pairs.height if ranks else [list(row) for row in scores_as_labels(pairs).iter_rows()]
+def _parallel(raw: pl.DataFrame, columns: _Columns) -> list[str]:
+    """The answers and all other lists that are as long as they are in every row."""
+    count = pl.col(columns.answers).list.len()
+    lists = [name for name, dtype in raw.schema.items() if isinstance(dtype, pl.List) and name != prompt_of(raw)]
+    return [name for name in lists if raw.select((pl.col(name).list.len() == count).all()).item()]
+
+
+def _of_both(lists: pl.Series, pairs: pl.DataFrame) -> list[pl.Series]:
+    """What the lists of a file say of the chosen and of the rejected answers, null where a pair was not in it."""
+    sides = ("chosen", "rejected")
+    return [lists.gather(pairs[f"{side}_row"]).list.get(pairs[f"{side}_at"], null_on_oob=True) for side in sides]
+
+
+def _lists(name: str, both: list[pl.Series]) -> pl.Series:
+    """One list of two for each pair."""
+    return pl.select(pl.concat_list(*(pl.lit(one) for one in both)).alias(name)).to_series()
+
+
+def _orders(pairs: pl.DataFrame, ranks: bool) -> list[pl.Series]:
+    """Scores or ranks of the chosen and of the rejected: the known scores, else 1 and 0; ranks 1 and 2."""
+    if not ranks:
+        return scores_as_labels(pairs).get_columns()
+    return [pl.repeat(rank, pairs.height, dtype=pl.Float64, eager=True) for rank in (1.0, 2.0)]
 
 
 def _list_columns(raw: pl.DataFrame) -> _Columns | None:

@@ -14,6 +14,7 @@ from dehusk.core.errors import NotEnoughData
 from dehusk.core.findings import Estimate
 from dehusk.core.kinds import Feature
 from dehusk.core.tables import Floats, Ints, Measures, Pairs
+from dehusk.stats.bounding import bounded
 from dehusk.stats.panel import Effects, clustered_means, clustered_sign_ps, effects_of
 from dehusk.stats.ranking import mean_shares
 from dehusk.stats.regression import marginal_shifts, paired_logit
@@ -125,13 +126,6 @@ def bounded_differences(measures: Measures, features: Sequence[Feature], rows: I
     columns = [bounded(np.nan_to_num(column[rows])) for column in differences(measures, features)]
     varying = [column for column in columns if column.any()]
     return np.stack(varying, axis=1) if varying else np.zeros((len(rows), 0))
-
-
-def bounded(difference: Floats) -> Floats:
-    """An odd, bounded, unit-free version of a difference, same shape."""
-    scale = np.sqrt(np.mean(difference**2))
-    result: Floats = np.tanh(difference / scale) if scale > 0 else difference
-    return result
 
 
 def weights_of(pairs: Pairs) -> Floats:

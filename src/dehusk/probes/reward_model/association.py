@@ -13,9 +13,10 @@ from dehusk.core.findings import Estimate, Finding, Verdict
 from dehusk.core.kinds import Feature, probes
 from dehusk.core.messages import say
 from dehusk.core.tables import Floats, Ints, Measures, Pairs, Scores
-from dehusk.probes.data.contrast import bounded, differences, estimate, length_terms
+from dehusk.probes.data.contrast import differences, estimate, length_terms
 from dehusk.probes.data.length import LENGTHS
 from dehusk.probes.policy.comparison import false_discovery
+from dehusk.stats.bounding import bounded
 from dehusk.stats.panel import Effects, effects_of
 from dehusk.stats.regression import paired_logit
 from dehusk.stats.slopes import ranks_within, standardised_slopes, within_prompt_correlations
