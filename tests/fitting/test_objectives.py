@@ -468,6 +468,16 @@ def test_a_regression_is_solved_as_others_solve_it():
         np.testing.assert_allclose(layer.weight[k].numpy(), oracle.coef_[0], atol=0.02)
 
 
+def test_a_label_that_two_pairs_have_is_hardly_told():
+    """They can be told apart for certain, which would make log odds of 3.4 of them and a head swing about q."""
+    layer, x = regression(1, 1), torch.tensor([[1.0], [-1.0], *[[0.3], [-0.3]] * 50])
+    known = torch.zeros(102, 1)
+    known[:2] = 1
+    for _ in range(10):
+        log_odds(layer, x, (x > 0).float(), known)
+    assert 0 < float(layer.weight) < 1
+
+
 def confounded(seed=0, prompts=600):
     """Prompts that ask for length are those that are hard: between prompts long answers are the poor ones.
 

@@ -580,12 +580,6 @@ def test_the_pad_token_is_one_that_no_text_ends_in(base, tmp_path):
     assert whole != pytest.approx(headless, abs=1e-3)
 
 
-def test_a_base_with_a_head_of_its_own_is_told_of(base, tmp_path):
-    fit(base, tmp_path / "first")
-    again = fit(tmp_path / "first", tmp_path / "second")
-    assert any("replaced by a new one" in note.render() for note in again.notes)
-
-
 def test_an_encoder_and_an_adapter_are_refused(base, tmp_path):
     shape = {"hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 1, "intermediate_size": 8}
     folder, tokenizer = tmp_path / "bert", byte_tokenizer()
@@ -614,3 +608,11 @@ def test_a_reward_model_is_trained_further_from_its_own_head(base, tmp_path, tra
     torch.testing.assert_close(second, first, atol=1e-5, rtol=1e-4)
     assert "training.own_head" in {note.key for note in again.notes}
     assert "training.own_head" not in {note.key for note in fit(base, tmp_path / "third").notes}
+
+
+def test_what_a_bases_rewards_were_normalised_by_is_not_handed_down(base, tmp_path):
+    fit(base, tmp_path / "first")
+    config = json.loads((tmp_path / "first" / "config.json").read_text())
+    (tmp_path / "first" / "config.json").write_text(json.dumps(config | {"mean": 3.0, "std": 2.0}))
+    fit(tmp_path / "first", tmp_path / "second")
+    assert not {"mean", "std"} & set(json.loads((tmp_path / "second" / "config.json").read_text()))

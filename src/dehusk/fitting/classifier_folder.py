@@ -51,6 +51,9 @@ def load_classifier(checkpoint: Checkpoint, dtype: Any) -> Any:
             expected="a decoder, whose head is one linear layer called score",
             fix="--train heads",
         )
+    for name in ("mean", "std"):  # what another head's rewards were normalised by
+        if hasattr(model.config, name):
+            delattr(model.config, name)
     return model
 
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 Vary = Literal["bootstrap", "halves", "seeds"]
-UNSETTLED = 0.005  # nats a pair and round; a model that is right in 70 % of pairs has gained about .1
+UNSETTLED = 0.002  # nats a pair and round; a model that is right in 70 % of pairs has gained about .1
 _LOOKED_AT = 32_768  # pairs on which that is measured
 
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 _RIDGE = 1e-3  # of the mean size of an input: some of them may be the same
 _NEWTON = 3  # steps from the last solution
-_LOG_ODDS = 0.01  # ridge a row, which keeps log odds finite where the label can be told for certain
+_LOG_ODDS = 0.01  # ridge a row, 1 at least, which keeps log odds finite where the label can be told for certain
 
 
 def least_squares(inputs: Tensor, values: Tensor, label: Tensor | None, weight: Tensor) -> Tensor:
@@ -62,7 +62,7 @@ def log_odds(layer: nn.Module, inputs: Tensor, labels: Tensor, known: Tensor) ->
         x = torch.cat([inputs, torch.ones_like(inputs[:, :1])], dim=1)
         slopes, constants = layer.get_parameter("weight"), layer.get_parameter("bias")
         found = torch.cat([slopes, constants[:, None]], dim=1)
-        ridge = _LOG_ODDS * known.sum(0).clamp_min(1)
+        ridge = (_LOG_ODDS * known.sum(0)).clamp_min(1.0)  # where next to nothing is known, next to nothing is said
         for _ in range(_NEWTON):
             said = (x @ found.T).sigmoid()
             slope = (known * (said - labels)).T @ x + ridge[:, None] * found

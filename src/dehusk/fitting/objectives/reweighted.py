@@ -97,8 +97,9 @@ class WorstGroup(Dense):
     gather in the worst group and get its weight. No published result on reward models.
     """
 
-    step: float = 0.05
-    """How fast the groups' shares move; .01 in the paper, whose runs are long."""
+    step: float = 0.2
+    """How fast the groups' shares move; .01 in the paper, whose runs are long: with it a few hundred steps end long
+    before the shares stand still."""
 
     def build(self, dimensions: int, features: int, pairs: int) -> nn.ModuleDict:  # noqa: D102 - see Objective
         import torch
