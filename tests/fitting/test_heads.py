@@ -225,6 +225,14 @@ def test_every_objective_fits_a_head_that_is_exported_as_it_is(name):
     assert np.isfinite(fitted.left[0])
 
 
+def test_a_strong_penalty_shrinks_a_network_as_it_shrinks_a_line_and_no_further():
+    """On both layers' squares it would be one on |weights|, and all of them 0."""
+    data = made(600, 30, gap=0.5, seed=1)
+    spreads = [margins(fit_heads(data, objectives["bt"].thing(hidden=h), l2=2000.0, rng=rng()).head, data).std()
+               for h in (0, 32)]  # fmt: skip
+    assert 0.5 * spreads[0] < spreads[1] < 3 * spreads[0]
+
+
 def test_a_hidden_layer_learns_what_no_line_can():
     """The better answer is the one nearer to 0: a bowl, which a linear head cannot hold."""
     source = rng(4)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -37,8 +38,17 @@ class Dense:
     def readings(self, head: nn.ModuleDict) -> dict[str, float]:  # noqa: D102
         return {}
 
-    def weights(self, head: nn.ModuleDict) -> list[Tensor]:  # noqa: D102
-        return weights_in(head["reward"])
+    def weights(self, head: nn.ModuleDict) -> list[Tensor]:
+        """Those of a linear head; of a network what each hidden unit adds to one, shape (h, d), as if all added alike.
+
+        An L2 penalty on both layers would be one on |weights| and no longer on their squares: one that is right for a
+        linear head makes every unit 0.
+        """
+        found = weights_in(head["reward"])
+        if len(found) == 1:
+            return found
+        first, last = found
+        return [math.sqrt(len(first)) / 2 * last[0, :, None] * first]  # a unit is on for half of the points
 
     def difference(self, head: nn.ModuleDict, batch: Batch) -> Tensor:
         """Rewards of the chosen less those of the rejected answers, shape (b,)."""
