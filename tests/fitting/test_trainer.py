@@ -610,6 +610,12 @@ def test_a_reward_model_is_trained_further_from_its_own_head(base, tmp_path, tra
     assert "training.own_head" not in {note.key for note in fit(base, tmp_path / "third").notes}
 
 
+def test_a_head_of_two_layers_starts_anew_and_says_so(base, tmp_path):
+    fit(base, tmp_path / "first")
+    again = fit(tmp_path / "first", tmp_path / "second", objectives["inform"].thing())
+    assert "training.new_head" in {note.key for note in again.notes}
+
+
 def test_what_a_bases_rewards_were_normalised_by_is_not_handed_down(base, tmp_path):
     fit(base, tmp_path / "first")
     config = json.loads((tmp_path / "first" / "config.json").read_text())

@@ -105,12 +105,13 @@ def train_model(
     beside = _beside(pairs, measures, how.target, tokens.rows[~apart])
     seen = HeldOut()
     with quiet():
+        model, told = _model(base, how, objective, beside)
         trainer = make_trainer(
             objective,
             beside,
             seen,
             words=_words(base) if "text" in needs else None,
-            model=_model(base, how, objective, beside),
+            model=model,
             processing_class=tokenizer,
             args=arguments(how, folder / CHECKPOINTS, evaluated=bool(apart.any())),
             data_collator=collate(tokenizer.pad_token_id),
@@ -131,7 +132,7 @@ def train_model(
         steps=int(trainer.state.global_step),
         seconds=time.perf_counter() - start,
         readings=readings,
-        notes=notes,
+        notes=notes + told,
     )
 
 
@@ -169,8 +170,6 @@ def _tokens(
     said = [rendering.remark(), *lengths.notes()]
     if closed:
         said.append(say("training.closed", token=tokenizer.eos_token))
-    if _own_score(base) is not None:
-        said.append(say("training.own_head"))
     if tokenizer.pad_token_id == tokenizer.eos_token_id:
         said.append(say("models.pad_is_eos", token=tokenizer.eos_token))
     return tokens, lengths, tuple(said)
@@ -190,8 +189,11 @@ def _beside(pairs: Pairs, measures: Measures, features: Sequence[str], rows: Int
     return Beside(values[0], values[1], weight / weight.mean(), margin)
 
 
-def _model(base: Checkpoint, how: Training, objective: Objective, beside: Beside) -> Any:
+def _model(base: Checkpoint, how: Training, objective: Objective, beside: Beside) -> tuple[Any, tuple[Text, ...]]:
     """The classifier with the objective's head as its score, and with low-rank matrices if those are trained.
+
+    Returns:
+        The model, and what became of the head of a base that is a reward model already.
 
     Raises:
         InputError: the objective's head is not linear.
@@ -201,16 +203,17 @@ def _model(base: Checkpoint, how: Training, objective: Objective, beside: Beside
     added = how.train == "lora"
     half = added and how.dtype == "bfloat16"  # what is trained stays in float32
     model = load_classifier(base, torch.bfloat16 if half else torch.float32)
+    told: tuple[Text, ...] = ()
     with torch.random.fork_rng():
         torch.manual_seed(number(how.seed, "fit.weights"))
         head = objective.build(model.score.in_features, beside.chosen.shape[1], len(beside.weight))
         linear_layer(objective, head)
         if (name := _own_score(base)) is not None:
-            _go_on_from(base.tensor(name), head)
+            told = (_go_on_from(base.tensor(name), head),)
         model.score = score_layer(objective, head)
         model = _with_matrices(model, how) if added else model
     trained_score(model).settle()
-    return model
+    return model, told
 
 
 def _own_score(base: Checkpoint) -> str | None:
@@ -218,19 +221,23 @@ def _own_score(base: Checkpoint) -> str | None:
     return next((name for name in base.tensors if name.endswith("score.weight")), None)
 
 
-def _go_on_from(weight: Any, head: Any) -> None:
+def _go_on_from(weight: Any, head: Any) -> Text:
     """Give an objective's linear head the weights, shape (1, d), that a reward model has: it is trained further.
 
-    A head that was fitted on the frozen model first leaves its states less distorted (arXiv 2202.10054).
+    A head that was fitted on the frozen model first leaves its states less distorted (arXiv 2202.10054). One that is a
+    product of two layers (InfoRM) starts anew.
     """
     import torch
     from torch import nn
 
-    [layer] = [part for part in head["reward"].modules() if isinstance(part, nn.Linear)]
+    layers = [part for part in head["reward"].modules() if isinstance(part, nn.Linear)]
+    if len(layers) > 1:
+        return say("training.new_head")
     with torch.no_grad():
-        layer.weight.copy_(weight)
-        if layer.bias is not None:
-            layer.bias.zero_()
+        layers[0].weight.copy_(weight)
+        if layers[0].bias is not None:
+            layers[0].bias.zero_()
+    return say("training.own_head")
 
 
 def _with_matrices(model: Any, how: Training) -> Any:
