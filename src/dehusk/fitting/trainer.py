@@ -98,8 +98,7 @@ def train_model(
     start = time.perf_counter()
     _require()
     base = open_base(how.embedder)
-    tokenizer = load_tokenizer(base)
-    needs = _needs(objective)
+    tokenizer, needs = load_tokenizer(base), _needs(objective)
     tokens, lengths, notes = _tokens(pairs, how, base, tokenizer, held_out, needs)
     apart = held_out[tokens.rows]
     beside = _beside(pairs, measures, how.target, tokens.rows[~apart])
