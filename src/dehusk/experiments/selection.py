@@ -6,7 +6,7 @@ selects; what was taken off comes back, or moves.
 Expected: coefficients on held-out pairs that most methods bring near 0 (see `length.py`), and fewer certificates than
 that. What came out is in `docs/experiments.md`.
 
-    python -m dehusk.experiments.selection DATA [--embedder minilm|smollm2] [--out FOLDER] [--seeds 3] [--store FILE]
+    python -m dehusk.experiments.selection DATA [--embedder minilm|smollm2] [--out FOLDER] [--seeds 2] [--store FILE]
                                                 [--prompts 400] [--without METHOD …]
 
 Heads are those of `length.py`, fitted on seven in ten prompts of two preference sets for the targets characters,
@@ -167,7 +167,7 @@ def _grown(certificate: Certificate) -> str:
 
 def main() -> None:
     """Run every method; print and write the table."""
-    parser = arguments(__doc__, seeds=3)
+    parser = arguments(__doc__, seeds=2)
     parser.set_defaults(embedder="minilm")
     parser.add_argument("--prompts", type=int, default=400, help="of the pool")
     parser.add_argument("--without", nargs="*", default=(), help="methods to leave out, e.g. augment, which adds texts")
