@@ -9,7 +9,7 @@ from tables import Speaker, answers, pairs, write
 from dehusk.core.options import ValidateConfig
 from dehusk.core.run import stream
 from dehusk.io import read_pairs
-from dehusk.workflow.validating import PHRASES, places, plant, validate
+from dehusk.workflow.validating import PHRASES, places, plant, run_validate
 
 SPEAKER = Speaker(2)
 EN, ZH = SPEAKER.prose, SPEAKER.chinese_prose
@@ -28,7 +28,7 @@ def check(found, runs: int = RUNS) -> None:
 def test_in_one_of_two_languages(tmp_path):
     """Counting the answers of both would announce half of the rate that is needed."""
     path = write(tmp_path / "pairs.jsonl", BILINGUAL)
-    found = validate(ValidateConfig(pairs=str(path), rates=(0.05,), repeats=RUNS))
+    found = run_validate(ValidateConfig(pairs=str(path), rates=(0.05,), repeats=RUNS))
     assert found.answers == 260
     check(found)
 
@@ -38,13 +38,13 @@ def test_where_the_screen_of_the_miner_asks_for_more_than_the_test_does(tmp_path
     rows = [{"stage": "sft", **row} for row in answers(250, lambda: EN(12))]
     rows += [{"stage": "rl", **row} for row in answers(250, lambda: EN(90))]
     path = write(tmp_path / "stages.jsonl", rows)
-    check(validate(ValidateConfig(responses=(str(path),), rates=(0.05,), repeats=RUNS)))
+    check(run_validate(ValidateConfig(responses=(str(path),), rates=(0.05,), repeats=RUNS)))
 
 
 def test_with_four_answers_against_one(tmp_path):
     early, late = (write(tmp_path / f"{name}.jsonl", rows) for name, rows in (
         ("sft", answers(150, EN)), ("rl", [row for _ in range(4) for row in answers(150, EN)])))  # fmt: skip
-    found = validate(ValidateConfig(responses=(f"sft={early}", f"rl={late}"), rates=(0.02,), repeats=RUNS))
+    found = run_validate(ValidateConfig(responses=(f"sft={early}", f"rl={late}"), rates=(0.02,), repeats=RUNS))
     assert found.alarms <= 4  # more has a probability of 0.003
     check(found)
 
@@ -53,7 +53,7 @@ def test_with_four_answers_against_one(tmp_path):
 def test_too_few_prompts_are_said_to_be(tmp_path, count):
     """Thirty are enough for the miner and for the test, but not for the probe, which wants twenty held out."""
     path = write(tmp_path / "pairs.jsonl", pairs(count, EN))
-    found = validate(ValidateConfig(pairs=str(path), rates=(1.0,), repeats=1))
+    found = run_validate(ValidateConfig(pairs=str(path), rates=(1.0,), repeats=1))
     assert found.smallest is None
     assert found.recall[0].found == 0
     assert "validate.no_rate" in {text.key for text in found.sentences()}
@@ -61,7 +61,7 @@ def test_too_few_prompts_are_said_to_be(tmp_path, count):
 
 def test_answers_of_one_length_give_no_shift_rather_than_none(tmp_path):
     path = write(tmp_path / "pairs.jsonl", pairs(60, lambda: SPEAKER.letter() * 9))
-    assert validate(ValidateConfig(pairs=str(path), rates=(), repeats=1)).smallest_shift is None
+    assert run_validate(ValidateConfig(pairs=str(path), rates=(), repeats=1)).smallest_shift is None
 
 
 @pytest.mark.parametrize(("lang", "count"), [("en", 260), ("zh", 240)])
