@@ -21,8 +21,9 @@ help:
 demo: $(VENV)/.core
 	$(BIN)/dehusk demo --out dehusk-demo
 
+# A worker a core: small tensors on two threads in each of two workers take four times as long.
 test: lint
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

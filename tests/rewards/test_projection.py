@@ -135,7 +135,7 @@ def test_of_pairs_no_slope_is_left_beside_the_label(targets):
     chosen, rejected, longer = pairs(rng)
     x = np.hstack([longer, longer + rng.normal(size=longer.shape)])[:, :targets]
     found = project(model, shifts_of_pairs(model, chosen, rejected, x))
-    design = np.hstack([x, np.ones((len(x), 1))])
+    design = np.hstack([np.tanh(x / np.sqrt((x**2).mean(axis=0))), np.ones((len(x), 1))])
     slopes = [np.linalg.lstsq(design, one.rewards(chosen) - one.rewards(rejected))[0] for one in (model, found)]
     assert abs(slopes[0][0]) > 0.1
     np.testing.assert_allclose(slopes[1][:targets], 0, atol=1e-9)
@@ -151,6 +151,16 @@ def test_of_pairs_the_label_keeps_its_price_where_the_target_is_balanced():
     earned = [one.rewards(label[None] + model.mean) - one.rewards(model.mean[None]) for one in (found, model)]
     np.testing.assert_allclose(*earned, rtol=0.05, atol=1e-9)
     assert abs(found.weights[0][0, 0]) < 1e-9 < abs(model.weights[0][0, 0])
+
+
+def test_of_pairs_one_enormous_answer_does_not_set_the_direction():
+    rng = np.random.default_rng(11)
+    model = head(rng)
+    chosen, rejected, longer = pairs(rng)
+    usual = shifts_of_pairs(model, chosen, rejected, longer)[0]
+    longer[0] = 60.0
+    found = shifts_of_pairs(model, chosen, rejected, longer)[0]
+    assert usual @ found / np.linalg.norm(usual) / np.linalg.norm(found) > 0.9
 
 
 def test_of_pairs_a_shuffled_target_takes_little():

@@ -30,7 +30,7 @@ _LISTS = Parameter(name="*", consume_multiple=True)  # --responses sft=a.jsonl r
 # The functions below import what they run inside, so that `dehusk --help` loads no table library.
 
 
-def audit(config: Annotated[AuditConfig, _LISTS] = AuditConfig()) -> int:  # noqa: B008 - frozen
+def audit(config: Annotated[AuditConfig, _LISTS] = AuditConfig()) -> int:
     """Run `dehusk audit`."""
     from dehusk.cli.output import deliver, out_folder, watching
     from dehusk.workflow import run_audit
@@ -44,7 +44,7 @@ def audit(config: Annotated[AuditConfig, _LISTS] = AuditConfig()) -> int:  # noq
     return int(config.fail_on != "never" and worst >= VERDICTS.index(config.fail_on))
 
 
-def demo(config: Annotated[DemoConfig, Parameter(name="*")] = DemoConfig()) -> int:  # noqa: B008
+def demo(config: Annotated[DemoConfig, Parameter(name="*")] = DemoConfig()) -> int:
     """Run `dehusk demo`."""
     from dehusk.cli.output import deliver, out_folder, watching
     from dehusk.demo import write
@@ -66,7 +66,7 @@ def demo(config: Annotated[DemoConfig, Parameter(name="*")] = DemoConfig()) -> i
     return 0
 
 
-def validate(config: Annotated[ValidateConfig, _LISTS] = ValidateConfig()) -> int:  # noqa: B008
+def validate(config: Annotated[ValidateConfig, _LISTS] = ValidateConfig()) -> int:
     """Run `dehusk validate`."""
     from dehusk.cli.output import show_validation, watching
     from dehusk.workflow import run_validate
@@ -77,7 +77,7 @@ def validate(config: Annotated[ValidateConfig, _LISTS] = ValidateConfig()) -> in
     return 0
 
 
-def repair(config: Annotated[RepairConfig, _LISTS] = RepairConfig()) -> int:  # noqa: B008
+def repair(config: Annotated[RepairConfig, _LISTS] = RepairConfig()) -> int:
     """Run `dehusk repair`."""
     from dehusk.cli.output import check_target, out_folder, watching
     from dehusk.cli.repair_output import deliver_repair
@@ -92,7 +92,7 @@ def repair(config: Annotated[RepairConfig, _LISTS] = RepairConfig()) -> int:  # 
     return 0
 
 
-def fit(config: Annotated[FitConfig, _LISTS] = FitConfig()) -> int:  # noqa: B008
+def fit(config: Annotated[FitConfig, _LISTS] = FitConfig()) -> int:
     """Run `dehusk fit`."""
     from dehusk.cli.fit_output import deliver_fit
     from dehusk.cli.output import out_folder, watching
@@ -106,7 +106,7 @@ def fit(config: Annotated[FitConfig, _LISTS] = FitConfig()) -> int:  # noqa: B00
     return 0
 
 
-def certify(config: Annotated[CertifyConfig, _LISTS] = CertifyConfig()) -> int:  # noqa: B008
+def certify(config: Annotated[CertifyConfig, _LISTS] = CertifyConfig()) -> int:
     """Run `dehusk certify`."""
     from dehusk.cli.certify_output import deliver_certificate
     from dehusk.cli.output import out_folder, watching
@@ -120,7 +120,7 @@ def certify(config: Annotated[CertifyConfig, _LISTS] = CertifyConfig()) -> int: 
     return int(certificate.verdict in config.fail_on)
 
 
-def adjust(config: Annotated[AdjustConfig, _LISTS] = AdjustConfig()) -> int:  # noqa: B008
+def adjust(config: Annotated[AdjustConfig, _LISTS] = AdjustConfig()) -> int:
     """Run `dehusk adjust`."""
     from dehusk.cli.adjust_output import deliver_adjustment
     from dehusk.cli.output import out_folder, watching
@@ -134,7 +134,7 @@ def adjust(config: Annotated[AdjustConfig, _LISTS] = AdjustConfig()) -> int:  # 
     return 0
 
 
-def score(config: Annotated[ScoreConfig, _LISTS] = ScoreConfig()) -> int:  # noqa: B008
+def score(config: Annotated[ScoreConfig, _LISTS] = ScoreConfig()) -> int:
     """Run `dehusk score`."""
     from dehusk.cli.output import check_target, deliver_scores, watching
     from dehusk.workflow import run_score
@@ -146,7 +146,7 @@ def score(config: Annotated[ScoreConfig, _LISTS] = ScoreConfig()) -> int:  # noq
     return 0
 
 
-def models(config: Annotated[ModelsConfig, Parameter(name="*")] = ModelsConfig()) -> int:  # noqa: B008
+def models(config: Annotated[ModelsConfig, Parameter(name="*")] = ModelsConfig()) -> int:
     """Run `dehusk models`."""
     from dehusk.cli.output import show_folder, show_models, watching
     from dehusk.rewards.packaged import fetch
@@ -177,7 +177,7 @@ def list_names(config: Annotated[ListConfig, Parameter(name="*")]) -> int:
     return 0
 
 
-def compare(config: Annotated[CompareConfig, _LISTS] = CompareConfig()) -> int:  # noqa: B008
+def compare(config: Annotated[CompareConfig, _LISTS] = CompareConfig()) -> int:
     """Run `dehusk compare`."""
     from dehusk.cli.compare_output import deliver_comparison
     from dehusk.cli.output import out_folder, watching

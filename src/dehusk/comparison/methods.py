@@ -24,7 +24,6 @@ from dehusk.probes.reward_model.editing import edited_answers
 from dehusk.repairs import apply
 from dehusk.rewards.ensembles import average_heads, standardised
 from dehusk.rewards.projection import project, shifts_of_edits, shifts_of_pairs
-from dehusk.stats.bounding import bounded
 
 EDITED = 150  # prompts whose answers are edited for a direction: three times what a projection asks for
 KINDS = ("repair", "objective", "combination", "adjustment")
@@ -90,7 +89,7 @@ def _every(targets: Sequence[str]) -> Iterator[Method]:
     for row in adjustments:
         if row.name in _ADJUSTED:
             yield Method(row.name, "adjustment", _ADJUSTED[row.name])
-    yield Method("project-edits", "adjustment", _projected_along_edits, "project")
+    yield Method("project-edits", "adjustment", partial(_projected, _along_edits), "project")
 
 
 def _plain(trial: Trial) -> Made:
@@ -145,25 +144,25 @@ def _averaged(trial: Trial) -> Made:
     return Made(by_head(average_heads(heads)), effective=_effective(trial.data.weight))
 
 
-def _projected(trial: Trial) -> Made:
-    """Along the pairs that the head was fitted on."""
+def _projected(shifts: Callable[[Trial], Floats], trial: Trial) -> Made:
     if not trial.targets:
         raise InputError("project needs a target", where="--target")
-    head, data = trial.plain.heads[0], trial.data
+    return Made(by_head(project(trial.plain.heads[0], shifts(trial))), effective=_effective(trial.data.weight))
+
+
+def _along_pairs(trial: Trial) -> Floats:
+    """By the pairs that the head was fitted on."""
+    data = trial.data
     places = [data.names.index(name) for name in trial.targets]
     differences = data.chosen_features[:, places] - data.rejected_features[:, places]
-    head = project(head, shifts_of_pairs(head, data.chosen, data.rejected, bounded(differences)))
-    return Made(by_head(head), effective=_effective(data.weight))
+    return shifts_of_pairs(trial.plain.heads[0], data.chosen, data.rejected, differences)
 
 
-def _projected_along_edits(trial: Trial) -> Made:
-    if not trial.targets:
-        raise InputError("project needs a target", where="--target")
-    features, head = [trial.measures[name] for name in trial.targets], trial.plain.heads[0]
+def _along_edits(trial: Trial) -> Floats:
+    features = [trial.measures[name] for name in trial.targets]
     found = edited_answers(trial.pairs, trial.measures, features, trial.rng("edits"), most=EDITED)
     before, after = (trial.embedder.embed(found.prompts, texts) for texts in (found.original, found.edited))
-    head = project(head, shifts_of_edits(head, before, after, found.target))
-    return Made(by_head(head), effective=_effective(trial.data.weight))
+    return shifts_of_edits(trial.plain.heads[0], before, after, found.target)
 
 
 def _residual(trial: Trial) -> Made:
@@ -182,10 +181,7 @@ def _residual(trial: Trial) -> Made:
     return Made(rewards, effective=_effective(trial.data.weight))
 
 
-_ADJUSTED: dict[str, Callable[[Trial], Made]] = {
-    "project": _projected,
-    "residualise": _residual,
-}
+_ADJUSTED: dict[str, Callable[[Trial], Made]] = {"project": partial(_projected, _along_pairs), "residualise": _residual}
 
 
 def _effective(weight: Floats) -> float:

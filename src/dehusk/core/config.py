@@ -95,7 +95,7 @@ class Config:
 
 
 def _told(value: Any, several: bool) -> Any:
-    """What a call gives, as the command line would have it; an option that is not given is None."""
+    """What a call gives, as the command line would have it."""
     if isinstance(value, Mapping):
         return tuple(f"{name}={fspath(one) if isinstance(one, PathLike) else one}" for name, one in value.items())
     if several and isinstance(value, list | tuple):

@@ -26,7 +26,7 @@ _RUN = "dehusk-training.json"  # in the folder of checkpoints: what they are che
 _RATES = MappingProxyType({"lora": 1e-4, "full": 1e-5})
 Watch = Callable[[str, int, int], None]
 # (step, rewards of the held-out chosen and rejected answers (m,), what TRL logged last of the training pairs, margins
-# of the held-out pairs under another prompt (m,)) -> whether to stop; `fit.monitor.Monitor` is one
+# of the held-out pairs under another prompt (m,)) -> whether to stop; `fitting.monitor.Monitor` is one
 Monitor = Callable[[int, Floats, Floats, Mapping[str, float], Floats], bool]
 
 

@@ -1,4 +1,4 @@
-"""`linear:`, a small head on the embeddings of a frozen model; `fit.heads` makes them."""
+"""`linear:`, a small head on the embeddings of a frozen model; `fitting.heads` makes them."""
 
 from __future__ import annotations
 

@@ -11,6 +11,7 @@ from dehusk.core.errors import NotEnoughData
 from dehusk.core.kinds import adjustments
 from dehusk.core.tables import Floats, Ints
 from dehusk.rewards.heads import LinearHead
+from dehusk.stats.bounding import bounded
 
 FEWEST = 50  # edited answers a target, or pairs that differ in one; 200 and more are advised
 
@@ -69,10 +70,10 @@ def shifts_of_edits(head: LinearHead, original: Any, edited: Any, targets: Ints)
 def shifts_of_pairs(head: LinearHead, chosen: Any, rejected: Any, differences: Any) -> Floats:
     """How points change with each target between the answers of a pair, the label held, shape (k, d).
 
-    The covariance of both differences about their means; as pairs are oriented by their label, the means are what the
-    label is worth. A linear head without these directions has, on these pairs, a slope of exactly 0 on every target
-    beside the label. (Least-squares erasure, arXiv 2306.03819, takes the same constraint with the least change of the
-    rewards instead of the weights; on real heads it left a little more of the slope on held-out pairs.)
+    The covariance of both differences about their means, those of the targets bounded; as pairs are oriented by their
+    label, the means are what the label is worth. A linear head without these directions has, on these pairs, a slope of
+    exactly 0 on every bounded target beside the label. (Least-squares erasure, arXiv 2306.03819, meets the same
+    condition with the least change of the rewards instead of the weights.)
 
     Args:
         head: Whose space it is.
@@ -87,6 +88,7 @@ def shifts_of_pairs(head: LinearHead, chosen: Any, rejected: Any, differences: A
     fewest = min(np.count_nonzero(x, axis=0).tolist(), default=0)
     if fewest < FEWEST:
         raise NotEnoughData(f"at least {FEWEST} pairs that differ in each target, got {fewest}")
+    x = bounded(x)
     z = (np.asarray(chosen, np.float64) - np.asarray(rejected, np.float64)) / head.scale
     found: Floats = (x - x.mean(axis=0)).T @ (z - z.mean(axis=0)) / len(x)
     return found

@@ -19,7 +19,6 @@ from dehusk.rewards.ensembles import Ensemble, average_heads, save_ensemble, sta
 from dehusk.rewards.heads import Linear, load_head, save_head
 from dehusk.rewards.projection import project, shift, shifts_of_edits, shifts_of_pairs
 from dehusk.rewards.shaping import SHAPINGS, Shaped, Shaping, Unseen, save_shaped
-from dehusk.stats.bounding import bounded
 
 SATURATED = 0.5  # share of differences between references beyond _FAR from which PAR tells little but who won
 _FAR = 4.0  # log odds at which σ is 0.98
@@ -108,7 +107,7 @@ def _along_pairs(given: Given) -> tuple[Floats, Text]:
     points = model.embedder.embed(*given.answers(rows))
     halves = points[: len(points) // 2], points[len(points) // 2 :]
     try:
-        shifts = shifts_of_pairs(model.head, *halves, bounded(differences[rows]))
+        shifts = shifts_of_pairs(model.head, *halves, differences[rows])
     except NotEnoughData as lack:
         what = f"not enough data: it needs {lack.needs}"
         raise InputError(what, where="--method project", fix="--option along=edits") from None
@@ -116,7 +115,7 @@ def _along_pairs(given: Given) -> tuple[Floats, Text]:
 
 
 def make_residual(given: Given, *, strength: float = 1.0, knots: int = 5, ridge: float = 1.0) -> Made:
-    """Take curves of the targets off the scores; see `fit.residual.residualise`.
+    """Take curves of the targets off the scores; see `fitting.residual.residualise`.
 
     Fitted on the responses whose prompts are not held out, or else on the pairs, with what the label is worth held.
 

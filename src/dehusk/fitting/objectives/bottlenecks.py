@@ -45,7 +45,7 @@ class Bottleneck(Dense):
     averaged: bool = False
     """The released KL, of means over dimensions: μ of opposite signs cost nothing."""
 
-    def build(self, dimensions: int, features: int, pairs: int) -> nn.ModuleDict:  # noqa: D102 - see Objective
+    def build(self, dimensions: int, features: int, pairs: int) -> nn.ModuleDict:
         import torch
         from torch import nn
 
@@ -59,14 +59,14 @@ class Bottleneck(Dense):
         made.register_buffer("told", torch.zeros(self.latent))
         return made
 
-    def before(self, head: nn.ModuleDict, batch: Batch, progress: float) -> None:  # noqa: D102
+    def before(self, head: nn.ModuleDict, batch: Batch, progress: float) -> None:
         import torch
 
         with torch.no_grad():
             told = kl_by_dimension(self._encoder(head)(batch.chosen), head["spread"](batch.chosen)).mean(0)
             head.get_buffer("told").mul_(0.9).add_(told, alpha=0.1)
 
-    def terms(self, head: nn.ModuleDict, batch: Batch, progress: float) -> dict[str, Tensor]:  # noqa: D102
+    def terms(self, head: nn.ModuleDict, batch: Batch, progress: float) -> dict[str, Tensor]:
         means, told, noise = [], [], 0.0
         share = self._decoder(head).get_parameter("weight")[0].square()
         for points in (batch.chosen, batch.rejected):
@@ -82,7 +82,7 @@ class Bottleneck(Dense):
         *earlier, last = weights_in(self._encoder(head))
         return [*earlier, self._decoder(head).get_parameter("weight") @ last]
 
-    def reward(self, head: nn.ModuleDict, points: Tensor) -> Tensor:  # noqa: D102
+    def reward(self, head: nn.ModuleDict, points: Tensor) -> Tensor:
         rewards: Tensor = self._decoder(head)(self._encoder(head)(points))[:, 0]
         return rewards
 
@@ -92,7 +92,7 @@ class Bottleneck(Dense):
         [(last, constant)] = layers_of(self._decoder(head))
         return [*earlier, (last @ weight, last @ bias + constant)]
 
-    def readings(self, head: nn.ModuleDict) -> dict[str, float]:  # noqa: D102
+    def readings(self, head: nn.ModuleDict) -> dict[str, float]:
         told = head.get_buffer("told")
         return {"active_dimensions": float((told > _ACTIVE).sum()), "kl": float(told.sum())}
 

@@ -46,7 +46,7 @@ class Correlation(Sampled):
     kernel: float = 0.0
     """PRISM's λ₁: asks pairs of like features for this much more margin at most (see `shortcut_kernel`)."""
 
-    def build(self, dimensions: int, features: int, pairs: int) -> nn.ModuleDict:  # noqa: D102 - see Objective
+    def build(self, dimensions: int, features: int, pairs: int) -> nn.ModuleDict:
         import torch
         from torch import nn
 
@@ -106,7 +106,7 @@ class Odin(Sampled):
 
         return torch.cat([self.reward(head, points)[:, None], head["other"](hidden_states(head, points))], dim=1)
 
-    def build(self, dimensions: int, features: int, pairs: int) -> nn.ModuleDict:  # noqa: D102 - see Objective
+    def build(self, dimensions: int, features: int, pairs: int) -> nn.ModuleDict:
         from torch import nn
 
         head = super().build(dimensions, features, pairs)
@@ -129,7 +129,7 @@ class Odin(Sampled):
         found: Tensor = odin(shown[:, 0], shown[:, 1:], features, label=label, weight=weight)
         return found
 
-    def terms(self, head: nn.ModuleDict, batch: Batch, progress: float) -> dict[str, Tensor]:  # noqa: D102
+    def terms(self, head: nn.ModuleDict, batch: Batch, progress: float) -> dict[str, Tensor]:
         last = list(head["reward"].children())[-1].get_parameter("weight")[0]
         apart = self.orthogonal * orthogonality(last, head["other"].get_parameter("weight"))
         return super().terms(head, batch, progress) | {"orthogonality": apart}
@@ -167,7 +167,7 @@ class FitAndMitigate(Sampled):
     rate: float = 0.01
     """Its learning rate."""
 
-    def build(self, dimensions: int, features: int, pairs: int) -> nn.ModuleDict:  # noqa: D102 - see Objective
+    def build(self, dimensions: int, features: int, pairs: int) -> nn.ModuleDict:
         import torch
 
         head = super().build(dimensions, features, pairs)
@@ -176,7 +176,7 @@ class FitAndMitigate(Sampled):
             head["curve"].register_buffer("calls", torch.zeros((), dtype=torch.long))
         return head
 
-    def before(self, head: nn.ModuleDict, batch: Batch, progress: float) -> None:  # noqa: D102
+    def before(self, head: nn.ModuleDict, batch: Batch, progress: float) -> None:
         import torch
 
         super().before(head, batch, progress)

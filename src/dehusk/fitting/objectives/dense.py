@@ -20,22 +20,22 @@ class Dense:
     hidden: int = 0
     """Hidden ReLU units; 0 is a linear head."""
 
-    def build(self, dimensions: int, features: int, pairs: int) -> nn.ModuleDict:  # noqa: D102 - see Objective
+    def build(self, dimensions: int, features: int, pairs: int) -> nn.ModuleDict:
         from torch import nn
 
         return nn.ModuleDict({"reward": network(dimensions, self.hidden, 1)})
 
-    def before(self, head: nn.ModuleDict, batch: Batch, progress: float) -> None:  # noqa: D102
+    def before(self, head: nn.ModuleDict, batch: Batch, progress: float) -> None:
         pass
 
-    def reward(self, head: nn.ModuleDict, points: Tensor) -> Tensor:  # noqa: D102
+    def reward(self, head: nn.ModuleDict, points: Tensor) -> Tensor:
         rewards: Tensor = head["reward"](points)[:, 0]
         return rewards
 
-    def layers(self, head: nn.ModuleDict) -> list[tuple[Any, Any]]:  # noqa: D102
+    def layers(self, head: nn.ModuleDict) -> list[tuple[Any, Any]]:
         return layers_of(head["reward"])
 
-    def readings(self, head: nn.ModuleDict) -> dict[str, float]:  # noqa: D102
+    def readings(self, head: nn.ModuleDict) -> dict[str, float]:
         return {}
 
     def weights(self, head: nn.ModuleDict) -> list[Tensor]:

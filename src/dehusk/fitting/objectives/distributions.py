@@ -58,7 +58,7 @@ class InformationBound(Levelled):
     rate: float = 0.03
     """Its learning rate, which must be quicker than the head's; 1e-4 in the paper, where the head has 2e-6."""
 
-    def build(self, dimensions: int, features: int, pairs: int) -> nn.ModuleDict:  # noqa: D102 - see Objective
+    def build(self, dimensions: int, features: int, pairs: int) -> nn.ModuleDict:
         import torch
 
         head = super().build(dimensions, features, pairs)
@@ -67,7 +67,7 @@ class InformationBound(Levelled):
         head["q"].register_buffer("highest", torch.full((), float("nan")))
         return head
 
-    def before(self, head: nn.ModuleDict, batch: Batch, progress: float) -> None:  # noqa: D102
+    def before(self, head: nn.ModuleDict, batch: Batch, progress: float) -> None:
         import torch
 
         super().before(head, batch, progress)
@@ -100,7 +100,7 @@ class InformationBound(Levelled):
         found: Tensor = label_information(logits, labels, known * here.weight[:, None], shares)
         return found
 
-    def readings(self, head: nn.ModuleDict) -> dict[str, float]:  # noqa: D102
+    def readings(self, head: nn.ModuleDict) -> dict[str, float]:
         rows = held(head["queue"])
         seen = Seen.unpack(rows, list(head["q"].parameters())[-1].numel())
         found = {
@@ -164,7 +164,7 @@ class DistributionDistance(Levelled, Sampled):
     """States that a step compares, drawn anew; the time grows with the square. Rewards are all compared."""
 
     def penalty(self, head: nn.ModuleDict, batch: Batch) -> Tensor:
-        """Mean MMD² between bins, within chosen and within rejected answers."""
+        """Mean MMD² between bins of differences, or of answers within each class."""
         import torch
 
         shown, features, label, _ = self.sample(head, batch)

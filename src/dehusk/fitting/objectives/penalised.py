@@ -58,13 +58,13 @@ class Penalised(Dense):
         head["queue"] = empty_queue(self.queue, 2 * (self.width(dimensions, features) + 1 + features))
         return head
 
-    def before(self, head: nn.ModuleDict, batch: Batch, progress: float) -> None:  # noqa: D102
+    def before(self, head: nn.ModuleDict, batch: Batch, progress: float) -> None:
         import torch
 
         with torch.no_grad():
             push(head["queue"], self._shown(head, batch).packed())
 
-    def terms(self, head: nn.ModuleDict, batch: Batch, progress: float) -> dict[str, Tensor]:  # noqa: D102
+    def terms(self, head: nn.ModuleDict, batch: Batch, progress: float) -> dict[str, Tensor]:
         strength = self.strength * (min(1.0, progress / self.warm_up) if self.warm_up > 0 else 1.0)
         return {"likelihood": self.likelihood(head, batch), self.term: strength * self.penalty(head, batch)}
 

@@ -28,7 +28,7 @@ class PlainBradleyTerry(Dense):
     centring: float = 0.0
     """Strength of (r_w + r_l)², which takes out the additive constant; needed before rewards of models are averaged."""
 
-    def terms(self, head: nn.ModuleDict, batch: Batch, progress: float) -> dict[str, Tensor]:  # noqa: D102
+    def terms(self, head: nn.ModuleDict, batch: Batch, progress: float) -> dict[str, Tensor]:
         found = {"likelihood": self.likelihood(head, batch)}
         if self.centring:
             chosen, rejected = self.reward(head, batch.chosen), self.reward(head, batch.rejected)

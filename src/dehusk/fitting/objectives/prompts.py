@@ -104,7 +104,7 @@ class PromptSampling(Dense):
     sharpness: float = 1.0
     """How strongly a small gap is preferred; 0 for equal weights."""
 
-    def build(self, dimensions: int, features: int, pairs: int) -> nn.ModuleDict:  # noqa: D102 - see Objective
+    def build(self, dimensions: int, features: int, pairs: int) -> nn.ModuleDict:
         import torch
 
         head = super().build(dimensions, features, pairs)
@@ -122,7 +122,7 @@ class PromptSampling(Dense):
         with torch.no_grad():
             head.get_buffer("gaps")[batch.row] = _foreign_difference(self, head, batch)
 
-    def terms(self, head: nn.ModuleDict, batch: Batch, progress: float) -> dict[str, Tensor]:  # noqa: D102
+    def terms(self, head: nn.ModuleDict, batch: Batch, progress: float) -> dict[str, Tensor]:
         gaps = head.get_buffer("gaps")
         weights = small_gap_weights(gaps[batch.row], gaps, sharpness=self.sharpness)
         return {"likelihood": self.likelihood(head, replace(batch, weight=batch.weight * weights))}

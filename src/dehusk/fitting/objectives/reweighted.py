@@ -36,7 +36,7 @@ class ProductOfExperts(Dense):
     does not see stay; a small gain in the paper (66.9 to 67.5).
     """
 
-    def build(self, dimensions: int, features: int, pairs: int) -> nn.ModuleDict:  # noqa: D102 - see Objective
+    def build(self, dimensions: int, features: int, pairs: int) -> nn.ModuleDict:
         from torch import nn
 
         head = super().build(dimensions, _some(features), pairs)
@@ -44,7 +44,7 @@ class ProductOfExperts(Dense):
         nn.init.zeros_(head["expert"].get_parameter("weight"))
         return head
 
-    def terms(self, head: nn.ModuleDict, batch: Batch, progress: float) -> dict[str, Tensor]:  # noqa: D102
+    def terms(self, head: nn.ModuleDict, batch: Batch, progress: float) -> dict[str, Tensor]:
         expert = head["expert"](batch.chosen_features - batch.rejected_features)[:, 0]
         difference = self.difference(head, batch)
         return {
@@ -70,18 +70,18 @@ class DistanceWeighted(Dense):
     most: float = 10.0
     """Largest weight of a pair."""
 
-    def build(self, dimensions: int, features: int, pairs: int) -> nn.ModuleDict:  # noqa: D102 - see Objective
+    def build(self, dimensions: int, features: int, pairs: int) -> nn.ModuleDict:
         import torch
 
         head = super().build(dimensions, features, pairs)
         head.register_buffer("typical", torch.full((), float("nan")))
         return head
 
-    def before(self, head: nn.ModuleDict, batch: Batch, progress: float) -> None:  # noqa: D102
+    def before(self, head: nn.ModuleDict, batch: Batch, progress: float) -> None:
         typical, here = head.get_buffer("typical"), _distance(batch).mean()
         typical.copy_(here if typical.isnan() else self.decay * typical + (1 - self.decay) * here)
 
-    def terms(self, head: nn.ModuleDict, batch: Batch, progress: float) -> dict[str, Tensor]:  # noqa: D102
+    def terms(self, head: nn.ModuleDict, batch: Batch, progress: float) -> dict[str, Tensor]:
         weights = distance_weights(_distance(batch), head.get_buffer("typical"), most=self.most)
         return {"likelihood": self.likelihood(head, replace(batch, weight=batch.weight * weights))}
 
@@ -101,24 +101,24 @@ class WorstGroup(Dense):
     """How fast the groups' shares move; .01 in the paper, whose runs are long: with it a few hundred steps end long
     before the shares stand still."""
 
-    def build(self, dimensions: int, features: int, pairs: int) -> nn.ModuleDict:  # noqa: D102 - see Objective
+    def build(self, dimensions: int, features: int, pairs: int) -> nn.ModuleDict:
         import torch
 
         head = super().build(dimensions, _some(features), pairs)
         head.register_buffer("shares", torch.full((2 * features,), 0.5 / features))
         return head
 
-    def before(self, head: nn.ModuleDict, batch: Batch, progress: float) -> None:  # noqa: D102
+    def before(self, head: nn.ModuleDict, batch: Batch, progress: float) -> None:
         import torch
 
         shares = head.get_buffer("shares")
         with torch.no_grad():
             shares.copy_(leaning(shares, self._each(head, batch), _groups(batch), step=self.step))
 
-    def terms(self, head: nn.ModuleDict, batch: Batch, progress: float) -> dict[str, Tensor]:  # noqa: D102
+    def terms(self, head: nn.ModuleDict, batch: Batch, progress: float) -> dict[str, Tensor]:
         return {"likelihood": worst_group(self._each(head, batch), _groups(batch), head.get_buffer("shares"))}
 
-    def readings(self, head: nn.ModuleDict) -> dict[str, float]:  # noqa: D102
+    def readings(self, head: nn.ModuleDict) -> dict[str, float]:
         return {"largest_group_share": float(head.get_buffer("shares").max())}
 
     def _each(self, head: nn.ModuleDict, batch: Batch) -> Tensor:
@@ -156,7 +156,7 @@ class JustTrainTwice(Dense):
     room: float = 0.4
     """Share of the weight that all errors together get at most; 1 for no limit, as published."""
 
-    def build(self, dimensions: int, features: int, pairs: int) -> nn.ModuleDict:  # noqa: D102 - see Objective
+    def build(self, dimensions: int, features: int, pairs: int) -> nn.ModuleDict:
         import torch
 
         head = super().build(dimensions, features, pairs)
@@ -164,7 +164,7 @@ class JustTrainTwice(Dense):
         head.register_buffer("second_stage", torch.zeros((), dtype=torch.bool))
         return head
 
-    def before(self, head: nn.ModuleDict, batch: Batch, progress: float) -> None:  # noqa: D102
+    def before(self, head: nn.ModuleDict, batch: Batch, progress: float) -> None:
         import torch
         from torch import nn
 
@@ -180,13 +180,13 @@ class JustTrainTwice(Dense):
             if isinstance(part, nn.Linear):
                 part.reset_parameters()
 
-    def terms(self, head: nn.ModuleDict, batch: Batch, progress: float) -> dict[str, Tensor]:  # noqa: D102
+    def terms(self, head: nn.ModuleDict, batch: Batch, progress: float) -> dict[str, Tensor]:
         if not head.get_buffer("second_stage"):
             return {"likelihood": self.likelihood(head, batch)}
         weights = self._weights(head)[batch.row]
         return {"likelihood": self.likelihood(head, replace(batch, weight=batch.weight * weights))}
 
-    def readings(self, head: nn.ModuleDict) -> dict[str, float]:  # noqa: D102
+    def readings(self, head: nn.ModuleDict) -> dict[str, float]:
         weights = self._weights(head)
         return {"share_counted_more": float((weights > 1).double().mean())} if len(weights) else {}
 
@@ -210,7 +210,7 @@ class Focal(Dense):
     gamma: float = 2.0
     """How fast an easy pair loses its say; 0 is the plain loss."""
 
-    def terms(self, head: nn.ModuleDict, batch: Batch, progress: float) -> dict[str, Tensor]:  # noqa: D102
+    def terms(self, head: nn.ModuleDict, batch: Batch, progress: float) -> dict[str, Tensor]:
         return {"likelihood": focal(self.difference(head, batch), gamma=self.gamma, weight=batch.weight)}
 
 
