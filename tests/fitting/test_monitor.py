@@ -155,3 +155,10 @@ def test_newtons_steps_are_read_too():
     assert steps == list(range(1, len(steps) + 1)) and len(steps) > 2
     assert monitor.readings[-1].values["eval_accuracy"] > 0.99
     assert monitor.saturated is None  # what is exact has no early and no late
+
+
+def test_a_few_pairs_that_are_all_right_leave_room_for_doubt():
+    values = read(Monitor(held_out(4)), np.ones(4))
+    assert values["eval_accuracy"] == 1 and values["eval_accuracy/low"] < 0.7
+    many = read(Monitor(held_out()), np.ones(N))
+    assert many["eval_accuracy/low"] > 0.98 and many["eval_accuracy/high"] <= 1

@@ -23,6 +23,7 @@ from dehusk.fitting.training_set import TrainingSet
 from dehusk.io.atomic import write_atomic
 from dehusk.stats.bounding import bounded
 from dehusk.stats.effects import clustered_mean
+from dehusk.stats.ranking import mean_shares
 from dehusk.stats.saturation import EARLY, EMPTY, FULL, GROWN, NOT_LEARNT, for_good
 from dehusk.stats.slopes import standardised_slopes
 
@@ -127,7 +128,7 @@ class Monitor:
         share = data.weight / data.weight.sum()
         wins = (np.sign(margin) + 1) / 2
         found = {"loss": float(share @ np.logaddexp(0, -margin)), "margin": float(share @ margin)}
-        found |= _shares("accuracy", wins, data)
+        found |= _accuracy(wins, data)
         more = data.chosen_features - data.rejected_features
         paid = standardised_slopes(bounded(more), margin, data.groups)  # as `reward_model.association` has it
         for name, *bounds in zip(data.names, paid.value, paid.low, paid.high, strict=True):
@@ -135,7 +136,7 @@ class Monitor:
         if LENGTH in data.names:
             found |= _known("length_correlation", _correlation(more[:, data.names.index(LENGTH)], margin))
         if foreign is not None:
-            found |= _shares("prompt_gain", wins - (np.sign(foreign) + 1) / 2, data)
+            found |= _mean("prompt_gain", wins - (np.sign(foreign) + 1) / 2, data)
         return found
 
     def _saturation(self) -> Saturated | None:
@@ -155,7 +156,15 @@ class Monitor:
         return Saturated(first.step, float(accuracy[-1]), (start, end))
 
 
-def _shares(name: str, values: Floats, data: TrainingSet) -> dict[str, float]:
+def _accuracy(wins: Floats, data: TrainingSet) -> dict[str, float]:
+    """A share of pairs with Wilson's interval by prompts: of four right pairs out of four it is not a single point."""
+    share, low, high, *_ = (float(part[0]) for part in mean_shares(wins[:, None], data.groups, weights=data.weight))
+    if np.isnan(share):
+        share = float(data.weight @ wins / data.weight.sum())
+    return _bounded("accuracy", share, low, high)
+
+
+def _mean(name: str, values: Floats, data: TrainingSet) -> dict[str, float]:
     """A weighted mean over pairs, with its interval by prompts if there are two of them."""
     try:
         mean = clustered_mean(values, data.groups, weights=data.weight)
